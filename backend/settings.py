@@ -1,0 +1,224 @@
+"""The only reader of the environment.
+
+Every setting can be given as ``OUTLAY_<NAME>``; secrets that are not given are generated once into
+``$OUTLAY_HOME/secrets.json`` (mode 0600) so that every process of one instance shares them.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets as random_secrets
+from functools import cached_property
+from pathlib import Path
+from typing import Literal, Self
+
+from pydantic import BaseModel, Field, SecretStr, computed_field, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+from sqlalchemy.engine import URL, make_url
+
+PROJECT_ROOT = Path(__file__).resolve().parent.parent
+
+Role = Literal["outlay_owner", "outlay_app", "outlay_extract", "outlay_dagster"]
+
+
+class Secrets(BaseModel):
+    """Secrets of one instance; each can be set from the environment instead."""
+
+    jwt: SecretStr
+    superuser_password: SecretStr
+    owner_password: SecretStr
+    app_password: SecretStr
+    extract_password: SecretStr
+    dagster_password: SecretStr
+
+    @classmethod
+    def load_or_create(cls, path: Path, given: dict[str, SecretStr]) -> Self:
+        """Read `path`, adding what is missing; `given` values win and are never written down."""
+        stored: dict[str, str] = json.loads(path.read_text()) if path.exists() else {}
+        missing = [name for name in cls.model_fields if name not in stored and name not in given]
+        if missing:
+            stored |= {name: random_secrets.token_urlsafe(32) for name in missing}
+            stored = _write_private(path, stored)
+        return cls.model_validate({**stored, **given})
+
+
+def _write_private(path: Path, values: dict[str, str]) -> dict[str, str]:
+    """Create or replace `path` with mode 0600; two processes racing agree on one content."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        json.dump(values, file, indent=2)
+    if path.exists():
+        temporary.replace(path)
+        return values
+    try:
+        path.hardlink_to(temporary)  # fails when another process was first
+    except FileExistsError:
+        values = values | json.loads(path.read_text())
+    temporary.unlink()
+    return values
+
+
+class Settings(BaseSettings):
+    """Typed configuration of one Outlay instance."""
+
+    model_config = SettingsConfigDict(env_prefix="OUTLAY_", extra="ignore", frozen=True)
+
+    home: Path = Field(Path("var"), description="Folder of everything this instance stores.")
+    database_url: SecretStr | None = Field(
+        None,
+        description=(
+            "PostgreSQL 18 or later, as a login that may create roles and databases. "
+            "Unset: a PostgreSQL from a wheel is started under `OUTLAY_HOME`."
+        ),
+    )
+    api_host: str = Field("127.0.0.1", description="Address the API listens on.")
+    api_port: int = Field(8000, description="Port of the API.")
+    dagster_host: str = Field(
+        "127.0.0.1",
+        description="Address of the Dagster UI. It has no authentication: loopback or private only.",
+    )
+    dagster_port: int = Field(3000, description="Port of the Dagster UI.")
+    dagster_url: str | None = Field(
+        None, description="Where the API reaches Dagster; by default the local host and port."
+    )
+    cors_origins: list[str] = Field(
+        default_factory=list, description="Origins allowed to call the API, as a JSON list."
+    )
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
+        "INFO", description="Least severe level that is logged."
+    )
+
+    jwt_algorithms: list[Literal["HS256", "RS256", "ES256"]] = Field(
+        default_factory=lambda: ["HS256"], description="Accepted token algorithms, as a JSON list."
+    )
+    jwt_issuer: str = Field("outlay", description="The `iss` claim issued and required.")
+    jwt_audience: str = Field("outlay-api", description="The `aud` claim issued and required.")
+    jwt_ttl_seconds: int = Field(3600, gt=0, description="Life of an access token, in seconds.")
+
+    query_timeout_seconds: float = Field(
+        10.0, gt=0, description="A dataset query is interrupted after this long."
+    )
+    query_concurrency: int = Field(
+        8, gt=0, description="Dataset queries that run at once in one API process; others queue."
+    )
+    duckdb_memory_limit: str = Field("2GB", description="Memory cap of the readers of one process.")
+    duckdb_threads: int = Field(2, gt=0, description="Threads of the readers of one process.")
+    stale_after_seconds: int = Field(
+        86_400, gt=0, description="A generation older than this is reported as stale."
+    )
+    warehouse_max_bytes: int = Field(
+        20 * 2**30, gt=0, description="Disk cap of the retained generations, in bytes."
+    )
+    refresh_settle_seconds: int = Field(
+        15, ge=0, description="Automatic refresh waits until writes have been quiet this long."
+    )
+    refresh_min_interval_seconds: int = Field(
+        60, ge=0, description="Automatic refreshes are at least this far apart."
+    )
+    refresh_max_wait_seconds: int = Field(
+        900, gt=0, description="Under constant writes a refresh starts at the latest after this long."
+    )
+    crash_at: str | None = Field(
+        None,
+        description="Fault injection for tests: kill this process at the named point of a refresh.",
+    )
+
+    jwt_secret: SecretStr | None = Field(None, description="HS256 key; generated when unset.")
+    superuser_password: SecretStr | None = Field(
+        None, description="Password of the embedded PostgreSQL's superuser; generated when unset."
+    )
+    owner_password: SecretStr | None = Field(None, description="Password of role `outlay_owner`.")
+    app_password: SecretStr | None = Field(None, description="Password of role `outlay_app`.")
+    extract_password: SecretStr | None = Field(
+        None, description="Password of role `outlay_extract`."
+    )
+    dagster_password: SecretStr | None = Field(
+        None, description="Password of role `outlay_dagster`."
+    )
+
+    @field_validator("home", mode="after")
+    @classmethod
+    def _absolute(cls, value: Path) -> Path:
+        return value.expanduser().absolute()
+
+    @cached_property
+    def secrets(self) -> Secrets:
+        """The instance's secrets: from the environment, else from `secrets.json`."""
+        given = {
+            "jwt": self.jwt_secret,
+            "superuser_password": self.superuser_password,
+            "owner_password": self.owner_password,
+            "app_password": self.app_password,
+            "extract_password": self.extract_password,
+            "dagster_password": self.dagster_password,
+        }
+        return Secrets.load_or_create(
+            self.home / "secrets.json", {k: v for k, v in given.items() if v is not None}
+        )
+
+    @property
+    def postgres_dir(self) -> Path:
+        """Home of the embedded PostgreSQL: binaries, data, log, its address."""
+        return self.home / "postgres"
+
+    @property
+    def warehouse_dir(self) -> Path:
+        return self.home / "warehouse"
+
+    @property
+    def dagster_home(self) -> Path:
+        return self.home / "dagster"
+
+    @property
+    def board_path(self) -> Path:
+        return self.home / "board.json"
+
+    @computed_field  # type: ignore[prop-decorator]  # mypy does not know a decorated property
+    @property
+    def dagster_graphql_url(self) -> str:
+        base = self.dagster_url or f"http://{self.dagster_host}:{self.dagster_port}"
+        return f"{base.rstrip('/')}/graphql"
+
+    def admin_url(self) -> URL:
+        """The login that bootstraps roles and databases (never used to serve requests)."""
+        if self.database_url is not None:
+            return make_url(self.database_url.get_secret_value())
+        address = self.postgres_dir / "address.json"
+        if not address.exists():
+            raise FileNotFoundError(
+                f"No OUTLAY_DATABASE_URL is set and no embedded PostgreSQL runs in {self.postgres_dir}. "
+                "Start it with `outlay up`."
+            )
+        place = json.loads(address.read_text())
+        return URL.create(
+            "postgresql",
+            username="postgres",
+            password=self.secrets.superuser_password.get_secret_value(),
+            host=place["host"],
+            port=place["port"],
+            database="outlay",
+        )
+
+    def role_url(self, role: Role, *, driver: str | None = None, database: str | None = None) -> URL:
+        """URL of one of Outlay's own roles on the configured server.
+
+        `driver` is a SQLAlchemy driver such as ``asyncpg``; none gives a plain libpq URL.
+        """
+        passwords = {
+            "outlay_owner": self.secrets.owner_password,
+            "outlay_app": self.secrets.app_password,
+            "outlay_extract": self.secrets.extract_password,
+            "outlay_dagster": self.secrets.dagster_password,
+        }
+        url = self.admin_url()
+        if database is None:
+            database = "outlay_dagster" if role == "outlay_dagster" else url.database
+        return url.set(
+            drivername=f"postgresql+{driver}" if driver else "postgresql",
+            username=role,
+            password=passwords[role].get_secret_value(),
+            database=database,
+        )
