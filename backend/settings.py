@@ -119,7 +119,9 @@ class Settings(BaseSettings):
         60, ge=0, description="Automatic refreshes are at least this far apart."
     )
     refresh_max_wait_seconds: int = Field(
-        900, gt=0, description="Under constant writes a refresh starts at the latest after this long."
+        900,
+        gt=0,
+        description="Under constant writes a refresh starts at the latest after this long.",
     )
     crash_at: str | None = Field(
         None,
@@ -202,7 +204,9 @@ class Settings(BaseSettings):
             database="outlay",
         )
 
-    def role_url(self, role: Role, *, driver: str | None = None, database: str | None = None) -> URL:
+    def role_url(
+        self, role: Role, *, driver: str | None = None, database: str | None = None
+    ) -> URL:
         """URL of one of Outlay's own roles on the configured server.
 
         `driver` is a SQLAlchemy driver such as ``asyncpg``; none gives a plain libpq URL.
