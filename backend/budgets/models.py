@@ -7,7 +7,7 @@ from decimal import Decimal
 from enum import StrEnum
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, Index, String, text
+from sqlalchemy import CheckConstraint, FetchedValue, Index, String, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from backend.db.base import (
@@ -70,7 +70,7 @@ class Budget(TenantIdentified, Timestamped, Tracked, Base):
     )
 
     parent_id: Mapped[UUID | None]
-    root_id: Mapped[UUID]
+    root_id: Mapped[UUID] = mapped_column(server_default=FetchedValue())
     owner_id: Mapped[UUID]
     name: Mapped[str] = mapped_column(String(200))
     description: Mapped[str | None] = mapped_column(String(2000))

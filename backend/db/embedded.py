@@ -2,8 +2,8 @@
 
 Layout of its home: ``data/`` (the cluster), ``address.json`` (while it accepts connections),
 ``port`` (the last one used), ``postgres.log``, ``lock``. When root's home is closed to the user
-that runs the server, ``data`` is a link to a place that is open to it. The server outlives the process that
-started it; the next `start` adopts it.
+that runs the server, ``data`` is a link to a place that is open to it. The server outlives the
+process that started it; the next `start` adopts it.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ from __future__ import annotations
 import asyncio
 import fcntl
 import json
-import os
 import socket
 import subprocess
 import threading
@@ -26,14 +25,13 @@ from types import TracebackType
 import asyncpg
 
 from backend.db.postgres_binaries import (
-    Account,
     Binaries,
     EmbeddedPostgresError,
     locate,
     spawn_as,
     within_reach,
 )
-from backend.db.postgres_cluster import check_version, create, exists, place, tail
+from backend.db.postgres_cluster import Cluster, check_version, clear_remnants, create, place, tail
 from backend.db.postgres_processes import (
     PID_FILE,
     end_leftovers,
@@ -80,8 +78,8 @@ class _StillStartingError(EmbeddedPostgresError):
 class EmbeddedPostgres:
     """One server on one data directory, shared by all processes that name the same `home`.
 
-    `password` is that of the superuser `postgres`; `options` are server settings that win over ours.
-    Timeouts are in seconds. Every failure is an `EmbeddedPostgresError`.
+    `password` is that of the superuser `postgres`; `options` are server settings that win over
+    ours. Timeouts are in seconds. Every failure is an `EmbeddedPostgresError`.
     """
 
     def __init__(
@@ -129,28 +127,31 @@ class EmbeddedPostgres:
             self._shut_down(self._data(), timeout)
 
     def _start(self, deadline: float) -> Address:
-        data, account = place(self.home)
+        cluster = place(self.home)
+        data = cluster.data
         binaries = locate()
-        if exists(data):
-            check_version(data, binaries)
+        if cluster.exists():
+            check_version(cluster, binaries)
         address = self._wait_for_server(data, None, deadline)
         if address is not None:
             return address
         # What remains is the rest of a crash. The pid file must go: PostgreSQL believes any live
         # process that by now has its number.
-        end_leftovers(data, patience=5)
+        end_leftovers(data)
         (data / PID_FILE).unlink(missing_ok=True)
         (self.home / "address.json").unlink(missing_ok=True)
-        binaries = within_reach(binaries, account, data.parent)
-        if not exists(data):
+        clear_remnants(data)
+        binaries = within_reach(binaries, cluster.account, data.parent)
+        if not cluster.exists():
             durable = self._options.get("fsync") != "off"
-            create(data, account, binaries, self._password, durable, deadline)
-        return self._launch(data, account, binaries, deadline)
+            create(cluster, binaries, self._password, durable=durable, deadline=deadline)
+        return self._launch(cluster, binaries, deadline)
 
     def _data(self) -> Path:
         return (self.home / "data").resolve()
 
-    def _launch(self, data: Path, account: Account, binaries: Binaries, deadline: float) -> Address:
+    def _launch(self, cluster: Cluster, binaries: Binaries, deadline: float) -> Address:
+        data = cluster.data
         log = self.home / "postgres.log"
         if log.exists() and log.stat().st_size > LOG_LIMIT:
             log.replace(log.with_name("postgres.log.1"))
@@ -161,11 +162,10 @@ class EmbeddedPostgres:
             command += [
                 word for key, value in settings.items() for word in ("-c", f"{key}={value}")
             ]
-            with open(
-                os.open(log, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600), "rb+", 0
-            ) as output:
-                begin = output.seek(0, os.SEEK_END)
-                child = spawn_as(account, command, output)
+            log.touch(mode=0o600)
+            with log.open("ab") as output:
+                begin = output.tell()
+                child = spawn_as(cluster.account, command, output)
             # Whoever stops the server, its parent has to collect it or it stays a zombie.
             threading.Thread(target=child.wait, daemon=True).start()
             try:
@@ -195,7 +195,8 @@ class EmbeddedPostgres:
             postmaster = find_postmaster(data)
             if postmaster is None and child_ended:
                 return None
-            if postmaster is not None and postmaster.ready and self._accepts(postmaster.port):
+            patience = max(0.5, deadline - time.monotonic())
+            if postmaster and postmaster.ready and self._accepts(postmaster.port, patience):
                 return Address(HOST, postmaster.port, postmaster.process.pid)
             if time.monotonic() > deadline:
                 raise _StillStartingError(
@@ -205,11 +206,11 @@ class EmbeddedPostgres:
                 )
             time.sleep(0.02)
 
-    def _accepts(self, port: int) -> bool:
+    def _accepts(self, port: int, patience: float) -> bool:
         # In a thread, because the caller's may have an event loop of its own.
         with ThreadPoolExecutor(1) as pool:
             try:
-                return pool.submit(asyncio.run, _connects(port, self._password)).result()
+                return pool.submit(asyncio.run, _connects(port, self._password, patience)).result()
             except asyncpg.InvalidAuthorizationSpecificationError as error:
                 raise EmbeddedPostgresError(
                     "The password in secrets.json (or OUTLAY_SUPERUSER_PASSWORD) does not match "
@@ -222,7 +223,7 @@ class EmbeddedPostgres:
         postmaster = find_postmaster(data)
         if postmaster is not None:
             end_postmaster(postmaster, timeout)
-        end_leftovers(data, patience=2)
+        end_leftovers(data)
 
     @contextmanager
     def _explained(self) -> Iterator[None]:
@@ -262,7 +263,7 @@ class EmbeddedPostgres:
         temporary.replace(self.home / name)
 
 
-async def _connects(port: int, password: str) -> bool:
+async def _connects(port: int, password: str, patience: float) -> bool:
     try:
         connection = await asyncpg.connect(
             host=HOST,
@@ -271,7 +272,7 @@ async def _connects(port: int, password: str) -> bool:
             password=password,
             database="postgres",
             ssl=False,
-            timeout=5,
+            timeout=patience,
         )
     except (
         OSError,

@@ -7,6 +7,7 @@ import os
 import shutil
 import tempfile
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 from backend.db.postgres_binaries import (
@@ -18,13 +19,25 @@ from backend.db.postgres_binaries import (
     major_version,
     run_as,
 )
+from backend.db.postgres_processes import wait_until
 
 SHELTER = Path("/var/lib/outlay")  # for root's data whose home is closed to the server's user
 TAIL = 20  # lines of output quoted in an error
 
 
-def place(home: Path) -> tuple[Path, Account]:
-    """Where the data of `home` is or shall be, resolved, and who runs the server there."""
+@dataclass(frozen=True)
+class Cluster:
+    """A data directory (a resolved path, not there before `create`) and who runs its server."""
+
+    data: Path
+    account: Account
+
+    def exists(self) -> bool:
+        return (self.data / "PG_VERSION").exists()
+
+
+def place(home: Path) -> Cluster:
+    """The cluster of `home`."""
     link = home / "data"
     data = link.resolve()
     if link.is_symlink() and not data.parent.is_dir():
@@ -34,14 +47,14 @@ def place(home: Path) -> tuple[Path, Account]:
         )
     account = account_for(data)
     if can_enter(account, data.parent):
-        return data, account
+        return Cluster(data, account)
     if data.exists():
         raise EmbeddedPostgresError(
             f"The user that runs PostgreSQL (uid {account.uid}) may not enter {data.parent}. Allow "
             f"it (chmod o+x on the folder that is closed), or move {data} to a place that is open "
             f"and link it from {link}."
         )
-    return _shelter(home, link), account
+    return Cluster(_shelter(home, link), account)
 
 
 def _shelter(home: Path, link: Path) -> Path:
@@ -60,12 +73,9 @@ def _shelter(home: Path, link: Path) -> Path:
     return link.resolve()
 
 
-def exists(data: Path) -> bool:
-    return (data / "PG_VERSION").exists()
-
-
-def check_version(data: Path, binaries: Binaries) -> None:
+def check_version(cluster: Cluster, binaries: Binaries) -> None:
     """Refuse data of another major version: PostgreSQL cannot read it."""
+    data = cluster.data
     found = (data / "PG_VERSION").read_text().strip()
     installed = major_version(binaries)
     if found != installed:
@@ -76,12 +86,23 @@ def check_version(data: Path, binaries: Binaries) -> None:
         )
 
 
+def clear_remnants(data: Path) -> None:
+    """Remove what a killed `create` left; its initdb may live on and add to it for a moment."""
+
+    def removed() -> bool:
+        remnants = list(data.parent.glob("initdb-*"))
+        for remnant in remnants:
+            shutil.rmtree(remnant, ignore_errors=True)
+        return not remnants
+
+    wait_until(removed, 5)
+
+
 def create(
-    data: Path, account: Account, binaries: Binaries, password: str, durable: bool, deadline: float
+    cluster: Cluster, binaries: Binaries, password: str, *, durable: bool, deadline: float
 ) -> None:
-    """Create `data` whole or not at all: initdb works beside it, a rename makes it real."""
-    for remnant in data.parent.glob("initdb-*"):
-        shutil.rmtree(remnant, ignore_errors=True)
+    """Create the data whole or not at all: initdb works beside it, a rename makes it real."""
+    data, account = cluster.data, cluster.account
     staging = Path(tempfile.mkdtemp(prefix="initdb-", dir=data.parent))
     try:
         password_file = staging / "password"

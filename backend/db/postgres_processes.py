@@ -15,6 +15,8 @@ from pathlib import Path
 import psutil
 
 PID_FILE = "postmaster.pid"
+IMMEDIATE_SHUTDOWN = 5.0  # seconds until it is given up
+LEAVING = 2.0  # seconds that processes without a postmaster get to leave by themselves
 
 
 @dataclass(frozen=True)
@@ -46,21 +48,21 @@ def find_postmaster(data: Path) -> Postmaster | None:
 
 def end_postmaster(postmaster: Postmaster, timeout: float) -> None:
     """Fast shutdown; after `timeout` seconds an immediate one. The caller kills what remains."""
-    for request, patience in ((signal.SIGINT, timeout), (signal.SIGQUIT, 5.0)):
+    for request, patience in ((signal.SIGINT, timeout), (signal.SIGQUIT, IMMEDIATE_SHUTDOWN)):
         _signal([postmaster.process], request)
         if wait_until(lambda: not _alive(postmaster.process), patience):
             return
 
 
-def end_leftovers(data: Path, patience: float) -> None:
-    """Wait for the processes that use `data`, and kill those that stay longer than `patience` s.
+def end_leftovers(data: Path) -> None:
+    """Wait for the processes that still use `data`, and kill those that stay.
 
     Children of a killed postmaster leave by themselves, but not in the middle of a statement, and
     while they hold its shared memory no new postmaster can start.
     """
-    if not wait_until(lambda: not _processes(data), patience):
+    if not wait_until(lambda: not _processes(data), LEAVING):
         _signal(_processes(data), signal.SIGKILL)
-        wait_until(lambda: not _processes(data), 5.0)
+        wait_until(lambda: not _processes(data), LEAVING)
 
 
 def wait_until(condition: Callable[[], bool], timeout: float) -> bool:
@@ -73,7 +75,16 @@ def wait_until(condition: Callable[[], bool], timeout: float) -> bool:
 
 
 def _processes(data: Path) -> list[psutil.Process]:
-    return [process for process in psutil.process_iter() if _works_in(process, data)]
+    """Those that may be killed. Never root's, whatever else matches: no server runs as root."""
+    owner = data.stat().st_uid if data.exists() else 0
+    return [
+        process
+        for process in psutil.process_iter(["uids"])
+        if owner != 0
+        and (uids := process.info["uids"]) is not None
+        and uids.real == owner
+        and _works_in(process, data)
+    ]
 
 
 def _works_in(process: psutil.Process, data: Path) -> bool:

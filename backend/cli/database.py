@@ -1,0 +1,39 @@
+"""A database that is there and up to date, whatever the caller of a command has running."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from backend.db.bootstrap import bootstrap
+from backend.db.embedded import EmbeddedPostgres
+from backend.db.migrate import upgrade
+from backend.settings import Settings
+
+
+@contextmanager
+def running_database(settings: Settings) -> Iterator[None]:
+    """The configured PostgreSQL, or the embedded one for as long as the block lasts.
+
+    An embedded server that runs already is used and left running.
+    """
+    if settings.database_url is not None:
+        yield
+        return
+    embedded = EmbeddedPostgres(
+        settings.postgres_dir, settings.secrets.superuser_password.get_secret_value()
+    )
+    found_running = embedded.running() is not None
+    embedded.start()
+    try:
+        yield
+    finally:
+        if not found_running:
+            embedded.stop()
+
+
+def prepare_database(settings: Settings) -> None:
+    """Roles, databases and the newest schema."""
+    asyncio.run(bootstrap(settings))
+    upgrade(settings.role_url("outlay_owner", driver="asyncpg"))

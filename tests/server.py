@@ -1,0 +1,87 @@
+"""One PostgreSQL for a whole test run, with a migrated template that tests clone."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import tempfile
+from pathlib import Path
+from uuid import uuid4
+
+from pydantic import SecretStr
+from sqlalchemy.engine import make_url
+
+from backend.db.bootstrap import bootstrap, connect
+from backend.db.embedded import EmbeddedPostgres
+from backend.db.migrate import upgrade
+from backend.settings import Settings
+
+TEMPLATE = "outlay_template"
+SUPERUSER_PASSWORD = "superuser"
+
+
+def settings_for(home: Path, url: str, **overrides: object) -> Settings:
+    """Settings of a test instance; the passwords are fixed since roles belong to the whole server."""
+    return Settings(
+        home=home,
+        database_url=SecretStr(url),
+        jwt_secret=SecretStr("a-test-secret-of-at-least-32-bytes"),
+        owner_password=SecretStr("owner"),
+        app_password=SecretStr("app"),
+        extract_password=SecretStr("extract"),
+        dagster_password=SecretStr("dagster"),
+        **overrides,
+    )
+
+
+class Server:
+    """Owns the embedded server and the folder that the run's workers share."""
+
+    def __init__(self) -> None:
+        self.folder = Path(tempfile.mkdtemp(prefix="outlay-tests-"))
+        self.folder.chmod(0o755)  # the unprivileged owner of the server's files passes through
+        self.postgres = EmbeddedPostgres(
+            self.folder / "postgres",
+            SUPERUSER_PASSWORD,
+            options={"fsync": "off", "synchronous_commit": "off", "max_connections": "300"},
+        )
+
+    def start(self) -> str:
+        """Start, migrate the template and answer the superuser's URL of the server."""
+        address = self.postgres.start()
+        base = f"postgresql://postgres:{SUPERUSER_PASSWORD}@{address.host}:{address.port}"
+        settings = settings_for(self.folder / "template", f"{base}/{TEMPLATE}")
+        asyncio.run(bootstrap(settings))
+        upgrade(settings.role_url("outlay_owner", driver="asyncpg"))
+        return base
+
+    def stop(self) -> None:
+        self.postgres.stop()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+async def clone(base: str) -> str:
+    """A fresh migrated database; answers its URL."""
+    name = f"test_{uuid4().hex}"
+    connection = await connect(make_url(f"{base}/postgres"))
+    try:
+        await connection.execute(
+            f'CREATE DATABASE "{name}" OWNER outlay_owner TEMPLATE {TEMPLATE} STRATEGY file_copy'
+        )
+    finally:
+        await connection.close()
+    return f"{base}/{name}"
+
+
+async def drop(url: str) -> None:
+    target = make_url(url)
+    connection = await connect(target.set(database="postgres"))
+    try:
+        await connection.execute(f'DROP DATABASE IF EXISTS "{target.database}" WITH (FORCE)')
+    finally:
+        await connection.close()
+
+
+def is_controller() -> bool:
+    return "PYTEST_XDIST_WORKER" not in os.environ
