@@ -40,6 +40,10 @@ class Supervisor:
         self._running: list[tuple[Program, subprocess.Popen[bytes]]] = []
         self._restarts: dict[str, list[float]] = {}
 
+    def update_environment(self, values: Mapping[str, str]) -> None:
+        """Add to what programs started from now on are given."""
+        self._environment.update(values)
+
     def end_leftovers(self) -> int:
         """Kill what an earlier supervisor left; answers how many processes that were."""
         if not self._record.exists():

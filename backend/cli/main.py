@@ -1,0 +1,154 @@
+"""The `outlay` command."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+from typing import Annotated, NoReturn
+
+import typer
+
+from backend.cli.progress import console
+from backend.settings import Settings
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, help="Budget analytics in one box.")
+seed = typer.Typer(no_args_is_help=True, help="Load data to try Outlay with.")
+app.add_typer(seed, name="seed")
+
+
+@app.command()
+def up(
+    demo: Annotated[bool, typer.Option(help="Load the demo data and print ready tokens.")] = False,  # noqa: FBT002  # typer's way to say a flag
+) -> None:
+    """Start PostgreSQL, Dagster and the API, and stay until Ctrl-C."""
+    from backend.cli.ports import PortInUse
+    from backend.cli.processes import ProcessFailed
+    from backend.cli.refresh import RefreshFailed
+    from backend.cli.up import AlreadyRunning
+    from backend.cli.up import up as run
+    from backend.db.bootstrap import UnsupportedServer
+    from backend.db.embedded import EmbeddedPostgresError
+
+    try:
+        run(Settings(), demo=demo)
+    except (
+        AlreadyRunning,
+        EmbeddedPostgresError,
+        PortInUse,
+        ProcessFailed,
+        RefreshFailed,
+        UnsupportedServer,
+    ) as error:
+        _fail(str(error))
+
+
+@app.command()
+def migrate() -> None:
+    """Make roles and databases, and bring the schema to the newest revision."""
+    from backend.cli.database import prepare_database, running_database
+
+    settings = Settings()
+    with running_database(settings):
+        prepare_database(settings)
+
+
+@app.command()
+def token(
+    email: str,
+    organization: Annotated[str | None, typer.Option(help="Its name or id, if several.")] = None,
+    name: Annotated[str, typer.Option(help="What the token is for.")] = "command line",
+    scopes: Annotated[str, typer.Option(help="read, write, admin; comma separated.")] = "read",
+    days: Annotated[int, typer.Option(min=1, max=3650, help="Life in days.")] = 30,
+) -> None:
+    """Make an API token for a member; it is shown this once."""
+    from backend.cli.database import running_database
+    from backend.cli.token import make_token
+    from backend.errors import OutlayError
+
+    settings = Settings()
+    with running_database(settings):
+        try:
+            made = asyncio.run(
+                make_token(
+                    settings,
+                    email=email,
+                    organization=organization,
+                    name=name,
+                    scopes=tuple(s.strip() for s in scopes.split(",")),
+                    life=timedelta(days=days),
+                )
+            )
+        except OutlayError as error:
+            _fail(error.detail)
+    print(made)
+
+
+@app.command()
+def refresh(
+    timeout: Annotated[float, typer.Option(help="Seconds to wait for its end.")] = 900,
+) -> None:
+    """Rebuild the marts through Dagster and publish a new generation."""
+    from backend.cli.refresh import RefreshFailed, launched_refresh
+    from backend.errors import OutlayError
+
+    try:
+        print(launched_refresh(Settings(), timeout_seconds=timeout))
+    except RefreshFailed as error:
+        _fail(str(error))
+    except OutlayError as error:
+        _fail(error.detail)
+
+
+@app.command()
+def doctor() -> None:
+    """Explain what is wrong with this set-up, if anything."""
+    from backend.cli.doctor import diagnose
+
+    findings = diagnose(Settings())
+    for finding in findings:
+        console.print(
+            f"[{'green]✓' if finding.good else 'red]✗'}[/] {finding.what}: {finding.detail}",
+            soft_wrap=True,
+        )
+    if not all(finding.good for finding in findings):
+        raise typer.Exit(1)
+
+
+@seed.command("demo")
+def seed_demo() -> None:
+    """Birmingham City Council's real card purchases, and a generated household."""
+    from backend.cli.database import prepare_database, running_database
+    from backend.cli.seed import run_demo_seed
+
+    settings = Settings()
+    with running_database(settings):
+        prepare_database(settings)
+        for report in run_demo_seed(settings, progress=console.print):
+            console.print(report.describe())
+
+
+@seed.command("synthetic")
+def seed_synthetic(
+    transactions: Annotated[int, typer.Option(min=1)] = 100_000,
+    people: Annotated[int, typer.Option(min=1)] = 100,
+    organizations: Annotated[int, typer.Option(min=1)] = 1,
+) -> None:
+    """Generated transactions of any number, the same ones every time."""
+    from backend.cli.database import prepare_database, running_database
+    from backend.cli.seed import run_synthetic_seed
+
+    settings = Settings()
+    with running_database(settings):
+        prepare_database(settings)
+        run_synthetic_seed(
+            settings, transactions=transactions, people=people, organizations=organizations
+        )
+
+
+def _fail(message: str) -> NoReturn:
+    console.print(f"[red]{message}[/]", soft_wrap=True)
+    raise typer.Exit(1)
+
+
+if __name__ == "__main__":
+    app()
