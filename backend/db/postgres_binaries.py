@@ -120,7 +120,7 @@ def run_as(
     account: Account, command: list[str], *, timeout: float | None = None
 ) -> subprocess.CompletedProcess[str]:
     """Run to the end; stdout holds both streams. The caller looks at the return code."""
-    return subprocess.run(
+    return subprocess.run(  # noqa: S603  # our own programs and arguments
         command,
         user=account.uid,
         group=account.gid,
@@ -139,7 +139,7 @@ def run_as(
 
 def spawn_as(account: Account, command: list[str], output: IO[bytes]) -> subprocess.Popen[bytes]:
     """Start in a session of its own, so that a Ctrl-C at our terminal does not reach it."""
-    return subprocess.Popen(
+    return subprocess.Popen(  # noqa: S603  # our own programs and arguments
         command,
         user=account.uid,
         group=account.gid,
