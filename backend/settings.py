@@ -91,8 +91,8 @@ class Settings(BaseSettings):
         "INFO", description="Least severe level that is logged."
     )
 
-    jwt_algorithms: list[Literal["HS256", "RS256", "ES256"]] = Field(
-        default_factory=lambda: ["HS256"], description="Accepted token algorithms, as a JSON list."
+    jwt_algorithms: tuple[Literal["HS256", "RS256", "ES256"], ...] = Field(
+        ("HS256",), description="Accepted token algorithms, as a JSON list."
     )
     jwt_issuer: str = Field("outlay", description="The `iss` claim issued and required.")
     jwt_audience: str = Field("outlay-api", description="The `aud` claim issued and required.")

@@ -5,14 +5,20 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-from datetime import timedelta
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
 
 from pydantic import BaseModel
 from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
+from sqlalchemy import delete
 
 from backend.cli.progress import console
+from backend.db.engine import create_engine, organization_session
+from backend.identity.models import ApiToken
+from backend.identity.service import create_api_token
+from backend.seeds.report import SeedReport
 from backend.settings import Settings
 
 BOARD_TOKEN_NAME = "demo board"  # noqa: S105  # a token's name
@@ -34,41 +40,38 @@ class Board(BaseModel):
     users: list[BoardUser]
 
 
-def make_board(settings: Settings, *, demo: bool) -> Board:
-    """The instance's addresses and, for the demo only, a fresh token for each demo user."""
+def make_board(settings: Settings, demo: Sequence[SeedReport]) -> Board:
+    """The instance's addresses, and a fresh token for each user of the demo's organizations."""
     return Board(
         api_url=f"http://{settings.api_host}:{settings.api_port}",
         dagster_url=f"http://{settings.dagster_host}:{settings.dagster_port}",
-        users=asyncio.run(_demo_users(settings)) if demo else [],
+        users=asyncio.run(_users_with_tokens(settings, demo)),
     )
 
 
-async def _demo_users(settings: Settings) -> list[BoardUser]:
-    from backend.db.engine import create_engine, organization_session
-    from backend.identity.service import issue_api_token
-    from backend.seeds.demo import demo_users
-
+async def _users_with_tokens(settings: Settings, demo: Sequence[SeedReport]) -> list[BoardUser]:
     engine = create_engine(settings.role_url("outlay_app", driver="asyncpg"))
     users = []
     try:
-        for user in await demo_users(engine):
-            async with organization_session(engine, user.organization_id) as session:
-                token = await issue_api_token(
-                    session,
-                    user_id=user.user_id,
-                    name=BOARD_TOKEN_NAME,
-                    scopes=("read", "write", "admin"),
-                    life=BOARD_TOKEN_LIFE,
-                    replace=True,
-                )
-            users.append(
-                BoardUser(
-                    email=user.email,
-                    organization=user.organization_name,
-                    role=user.role,
-                    token=token,
-                )
-            )
+        for report in demo:
+            async with organization_session(engine, report.organization_id) as session:
+                await session.execute(delete(ApiToken).where(ApiToken.name == BOARD_TOKEN_NAME))
+                for user in report.users:
+                    token = await create_api_token(
+                        session,
+                        user.user_id,
+                        name=BOARD_TOKEN_NAME,
+                        scopes=("read", "write", "admin"),
+                        expires_at=datetime.now(UTC) + BOARD_TOKEN_LIFE,
+                    )
+                    users.append(
+                        BoardUser(
+                            email=user.email,
+                            organization=report.organization,
+                            role=user.role,
+                            token=token,
+                        )
+                    )
     finally:
         await engine.dispose()
     return users

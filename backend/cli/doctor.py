@@ -82,7 +82,9 @@ async def _postgres(settings: Settings) -> Finding:
         )
     if revision is None:
         return Finding(
-            "PostgreSQL", good=False, detail=f"{place} has no schema yet: run `outlay migrate`."
+            "PostgreSQL",
+            good=False,
+            detail=f"{place} has no schema yet: start `outlay up`, or run `outlay prepare`.",
         )
     return Finding("PostgreSQL", good=True, detail=f"{major} at {place}, schema {revision}")
 

@@ -43,13 +43,22 @@ def up(
 
 
 @app.command()
-def migrate() -> None:
-    """Make roles and databases, and bring the schema to the newest revision."""
+def prepare(
+    code_server: Annotated[str, typer.Option(help="Where Dagster finds its code server.")],
+) -> None:
+    """Make roles, databases, schema and Dagster's configuration, for services that run alone."""
     from backend.cli.database import prepare_database, running_database
+    from orchestration.dbt import prepare_manifest
+    from orchestration.instance import write_instance
 
     settings = Settings()
+    host, _, port = code_server.rpartition(":")
+    if not host or not port.isdigit():
+        _fail(f"--code-server is host:port, such as dagster-code:4000, not {code_server!r}.")
     with running_database(settings):
         prepare_database(settings)
+        prepare_manifest(settings)
+        write_instance(settings, int(port), grpc_host=host)
 
 
 @app.command()
@@ -124,7 +133,14 @@ def seed_demo() -> None:
     with running_database(settings):
         prepare_database(settings)
         for report in run_demo_seed(settings, progress=console.print):
-            console.print(report.describe())
+            console.print(
+                f"{report.organization}: {report.transactions:,} transactions "
+                f"({report.refunds:,} refunds), {report.accounts:,} accounts, "
+                f"{report.categories:,} categories, {report.tags:,} tags, "
+                f"{report.budgets:,} budgets"
+            )
+            for finding in report.findings:
+                console.print(f"  found: {finding}", soft_wrap=True)
 
 
 @seed.command("synthetic")

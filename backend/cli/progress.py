@@ -30,6 +30,6 @@ def step(what: str) -> Iterator[Callable[[str], None]]:
             console.print(f"[red]✗[/] {what} [dim]{time.monotonic() - started:.1f} s[/]")
             raise
     console.print(
-        f"[green]✓[/] {what}{f' – {detail}' if detail else ''} "
+        f"[green]✓[/] {what}{f': {detail}' if detail else ''} "
         f"[dim]{time.monotonic() - started:.1f} s[/]"
     )

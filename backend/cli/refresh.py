@@ -43,7 +43,7 @@ async def _launched(
         while True:
             watch()
             try:
-                run_id = await launcher.launch_refresh()
+                run_id = await launcher.queued_refresh() or await launcher.launch_refresh()
                 break
             except Unavailable:
                 if time.monotonic() > deadline:

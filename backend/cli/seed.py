@@ -5,13 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
 
 from backend.db.engine import create_engine
+from backend.seeds.report import SeedReport
 from backend.settings import Settings
-
-if TYPE_CHECKING:
-    from backend.seeds.report import SeedReport
 
 
 def run_demo_seed(settings: Settings, *, progress: Callable[[str], None]) -> list[SeedReport]:

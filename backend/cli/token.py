@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-from uuid import UUID
-
-from sqlalchemy import func, select
+from datetime import UTC, datetime, timedelta
 
 from backend.db.engine import create_engine, organization_session
 from backend.errors import InvalidInput, NotFound
-from backend.identity.service import issue_api_token
+from backend.identity.queries import find_login, find_memberships
+from backend.identity.service import create_api_token
 from backend.settings import Settings
 
 
@@ -26,12 +24,10 @@ async def make_token(
     engine = create_engine(settings.role_url("outlay_app", driver="asyncpg"))
     try:
         async with engine.connect() as connection:
-            logins = func.find_login(email).table_valued("user_id", "password_hash")
-            user_id: UUID | None = await connection.scalar(select(logins.c.user_id))
-            if user_id is None:
+            login = await find_login(connection, email)
+            if login is None:
                 raise NotFound(f"No active user has the e-mail {email}.")
-            found = func.find_memberships(user_id).table_valued("organization_id", "name", "role")
-            memberships = (await connection.execute(select(found))).all()
+            memberships = await find_memberships(connection, login[0])
         chosen = [
             m
             for m in memberships
@@ -41,8 +37,12 @@ async def make_token(
             listed = ", ".join(f"{m.name} ({m.organization_id})" for m in memberships) or "none"
             raise InvalidInput(f"Name one of the user's organizations: {listed}.")
         async with organization_session(engine, chosen[0].organization_id) as session:
-            return await issue_api_token(
-                session, user_id=user_id, name=name, scopes=scopes, life=life
+            return await create_api_token(
+                session,
+                login[0],
+                name=name,
+                scopes=scopes,
+                expires_at=datetime.now(UTC) + life,
             )
     finally:
         await engine.dispose()

@@ -20,6 +20,7 @@ from backend.cli.database import prepare_database, running_database
 from backend.cli.ports import free_port, require_free
 from backend.cli.processes import Program, Supervisor
 from backend.cli.progress import console, step
+from backend.seeds.report import SeedReport
 from backend.settings import Settings
 
 _START_SECONDS = 180.0  # two slow cores load Dagster three times over
@@ -62,8 +63,7 @@ def _run(settings: Settings, stack: ExitStack, *, demo: bool) -> None:
         note(_place(settings))
     stack.callback(supervisor.stop)
     _start_programs(settings, supervisor)
-    if demo:
-        _seed_demo(settings)
+    reports = _seed_demo(settings) if demo else []
     with step("API and Dagster"):
         for what, url in (
             ("The API", f"{_local(settings.api_host, settings.api_port)}/healthz"),
@@ -72,7 +72,7 @@ def _run(settings: Settings, stack: ExitStack, *, demo: bool) -> None:
             supervisor.wait_until(_answers(url), what, timeout_seconds=_START_SECONDS)
     if demo:
         _first_generation(settings, supervisor)
-    board = make_board(settings, demo=demo)
+    board = make_board(settings, reports)
     stack.callback(remove_board, settings)
     write_board(settings, board)
     show_board(board)
@@ -82,7 +82,7 @@ def _run(settings: Settings, stack: ExitStack, *, demo: bool) -> None:
 def _start_programs(settings: Settings, supervisor: Supervisor) -> None:
     """The API, and Dagster's webserver and daemon around one shared code server."""
     from orchestration.dbt import prepare_manifest
-    from orchestration.instance import write_instance
+    from orchestration.instance import workspace_path, write_instance
 
     with step("dbt project"):
         prepare_manifest(settings)
@@ -90,7 +90,7 @@ def _start_programs(settings: Settings, supervisor: Supervisor) -> None:
     supervisor.update_environment(write_instance(settings, grpc_port))
     python = sys.executable
     scripts = Path(python).parent
-    workspace = str(settings.dagster_home / "workspace.yaml")
+    workspace = str(workspace_path(settings))
     supervisor.start(
         Program(
             "dagster-code",
@@ -125,12 +125,13 @@ def _start_programs(settings: Settings, supervisor: Supervisor) -> None:
     )
 
 
-def _seed_demo(settings: Settings) -> None:
+def _seed_demo(settings: Settings) -> list[SeedReport]:
     from backend.cli.seed import run_demo_seed
 
     with step("Demo data") as note:
         reports = run_demo_seed(settings, progress=note)
         note(f"{sum(report.transactions for report in reports):,} transactions")
+    return reports
 
 
 def _first_generation(settings: Settings, supervisor: Supervisor) -> None:

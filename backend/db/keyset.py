@@ -1,15 +1,15 @@
-"""Keyset pages: each starts after the last row of the one before, whatever was written in between."""
+"""Keyset pages: each starts after the last row of the one before, whatever is written then."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, TypeVarTuple
 
 from sqlalchemy import Select, tuple_
 from sqlalchemy.orm import InstrumentedAttribute
 
-Row = TypeVar("Row", bound=tuple[Any, ...])
+Columns = TypeVarTuple("Columns")
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,8 +28,8 @@ class Window:
     after: tuple[Any, ...] | None = None
 
 
-def windowed(statement: Select[Row], order: Order, window: Window) -> Select[Row]:
-    """`statement` cut to the window, with one row more: its presence says that a next page exists."""
+def windowed(statement: Select[*Columns], order: Order, window: Window) -> Select[*Columns]:
+    """`statement` cut to the window, with one row more that tells whether a next page exists."""
     if window.after is not None:
         keys, after = tuple_(*order.columns), tuple_(*window.after)
         statement = statement.where(keys < after if order.descending else keys > after)

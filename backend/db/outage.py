@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from uuid import UUID
 
 from sqlalchemy.exc import DBAPIError
@@ -21,7 +21,7 @@ _OUTAGE_STATES = ("08", "28", "3D000", "57P01", "57P02", "57P03", "53300")
 
 
 def is_outage(error: BaseException) -> bool:
-    """Whether the database could not be reached, was lost on the way or has no connection to give."""
+    """Whether the database could not be reached, was lost, or has no connection to give."""
     if isinstance(error, DBAPIError):
         state = getattr(error.orig, "sqlstate", None) or ""
         return (
@@ -34,9 +34,20 @@ def is_outage(error: BaseException) -> bool:
 
 def unavailable() -> Unavailable:
     return Unavailable(
-        "The database cannot be reached. Nothing was changed; try again shortly.",
+        "The database cannot be reached. Try again shortly.",
         retry_after_seconds=RETRY_AFTER_SECONDS,
     )
+
+
+@contextmanager
+def outages_explained() -> Iterator[None]:
+    """In this block, PostgreSQL being away is `Unavailable`."""
+    try:
+        yield
+    except Exception as error:
+        if is_outage(error):
+            raise unavailable() from error
+        raise
 
 
 @asynccontextmanager
@@ -45,10 +56,6 @@ async def reachable_session(
 ) -> AsyncIterator[AsyncSession]:
     """As `organization_session`, but with PostgreSQL away it raises `Unavailable`."""
     async with AsyncExitStack() as stack:
-        try:
+        with outages_explained():
             session = await stack.enter_async_context(organization_session(engine, organization_id))
-        except Exception as error:
-            if is_outage(error):
-                raise unavailable() from error
-            raise
         yield session

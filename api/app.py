@@ -1,0 +1,133 @@
+"""The service: its parts, its routes, and their lifetime."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from importlib.metadata import version
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.middleware.cors import CORSMiddleware
+from fastapi.routing import APIRoute
+from starlette.types import Lifespan
+
+from api import problems
+from api.deps import AppState
+from api.observability import REQUEST_ID_HEADER, Metrics, Observability, configure_logging
+from api.routers import (
+    accounts,
+    auth,
+    budgets,
+    categories,
+    datasets,
+    health,
+    insights,
+    me,
+    refreshes,
+    tags,
+    transactions,
+)
+from backend.db.engine import create_engine
+from backend.identity.scopes import ScopeCache
+from backend.jobs.launcher import DagsterLauncher
+from backend.settings import Settings
+from backend.warehouse.store import Warehouse
+
+MAX_BODY_BYTES = 2**20
+
+_DESCRIPTION = """
+Budgets, expenses and their analytics.
+
+* Authenticate with `Authorization: Bearer …`: a token of `POST /api/auth/token`, or an API token.
+* Errors are RFC 9457 `application/problem+json`; `type` is stable, `errors[]` names the fields.
+* Money travels as decimal strings with a `currency` beside them.
+* Lists answer `{items, next_cursor}`; pass `next_cursor` back as `cursor`.
+"""
+
+_ROUTERS = (
+    auth.router,
+    me.router,
+    accounts.router,
+    transactions.router,
+    categories.router,
+    tags.router,
+    budgets.router,
+    datasets.router,
+    insights.router,
+    refreshes.router,
+)
+
+_REQUEST_HEADERS = [
+    "Authorization",
+    "Content-Type",
+    "Idempotency-Key",
+    "If-Match",
+    "If-None-Match",
+    "Outlay-Organization",
+    REQUEST_ID_HEADER,
+]
+_ANSWER_HEADERS = ["ETag", "Location", "Outlay-Stale", "Retry-After", REQUEST_ID_HEADER]
+
+
+class Service(FastAPI):
+    """FastAPI, with the shape of our problems in the OpenAPI document."""
+
+    def openapi(self) -> dict[str, Any]:
+        document = super().openapi()
+        document["components"]["schemas"].update(problems.schemas())
+        return document
+
+
+def create_app(settings: Settings | None = None) -> FastAPI:
+    """The ASGI application; nothing is opened before its lifespan starts."""
+    settings = settings or Settings()
+    app = Service(
+        title="Outlay",
+        summary="Budget analytics",
+        description=_DESCRIPTION,
+        version=version("outlay"),
+        license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
+        lifespan=_lifespan(settings),
+        generate_unique_id_function=_operation_id,
+        redirect_slashes=False,
+        max_body_size=MAX_BODY_BYTES,
+    )
+    app.state.metrics = Metrics()
+    problems.install(app)
+    app.add_middleware(
+        CORSMiddleware,
+        allow_origins=settings.cors_origins,
+        allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
+        allow_headers=_REQUEST_HEADERS,
+        expose_headers=_ANSWER_HEADERS,
+    )
+    app.add_middleware(Observability, metrics=app.state.metrics)  # the last added is the outermost
+    for router in _ROUTERS:
+        app.include_router(router, responses=problems.COMMON_RESPONSES)
+    app.include_router(health.router)
+    return app
+
+
+def _lifespan(settings: Settings) -> Lifespan[FastAPI]:
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        configure_logging(settings.log_level)
+        async with AsyncExitStack() as stack:
+            engine = create_engine(settings.role_url("outlay_app", driver="asyncpg"))
+            stack.push_async_callback(engine.dispose)
+            scopes = ScopeCache(settings, engine)
+            stack.push_async_callback(scopes.aclose)
+            scopes.start()
+            warehouse = Warehouse(settings)
+            stack.callback(warehouse.close)
+            launcher = DagsterLauncher(settings.dagster_graphql_url)
+            stack.push_async_callback(launcher.aclose)
+            app.state.outlay = AppState(settings, engine, scopes, warehouse, launcher)
+            yield
+
+    return lifespan
+
+
+def _operation_id(route: APIRoute) -> str:
+    return route.name

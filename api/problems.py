@@ -1,0 +1,197 @@
+"""Every error as RFC 9457 `application/problem+json`: what went wrong and where, no more."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+from typing import Any
+
+import structlog
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel, Field
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from api.database_errors import translate
+from backend.errors import (
+    Conflict,
+    FieldError,
+    Forbidden,
+    InvalidInput,
+    NotFound,
+    OutlayError,
+    Unauthenticated,
+    Unavailable,
+)
+
+MEDIA_TYPE = "application/problem+json"
+
+_log = structlog.get_logger(__name__)
+
+
+class ProblemError(BaseModel):
+    pointer: str = Field(description="JSON pointer into the body, or the name of a parameter.")
+    detail: str
+
+
+class Problem(BaseModel):
+    """RFC 9457."""
+
+    type: str = Field(description="A stable URN of the kind of problem.")
+    title: str
+    status: int
+    detail: str
+    instance: str = Field(description="Path of the request.")
+    errors: list[ProblemError] = Field(default_factory=list)
+
+
+def problem_responses(*errors: type[OutlayError]) -> dict[int | str, dict[str, Any]]:
+    """What a route documents as its possible problems."""
+    content = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
+    return {e.status: {"description": e.title, "content": content} for e in errors}
+
+
+# Any route that knows its caller can answer with these.
+COMMON_RESPONSES = problem_responses(Unauthenticated, InvalidInput, Unavailable)
+READ_RESPONSES = problem_responses(NotFound)
+WRITE_RESPONSES = problem_responses(Forbidden, NotFound, Conflict)
+
+
+def schemas() -> dict[str, Any]:
+    """Components of the OpenAPI document that `problem_responses` refers to."""
+    schema = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
+    return {**schema.pop("$defs"), "Problem": schema}
+
+
+def respond(
+    request: Request,
+    *,
+    slug: str,
+    title: str,
+    status: int,
+    detail: str,
+    errors: Sequence[FieldError] = (),
+    headers: Mapping[str, str] | None = None,
+    extensions: Mapping[str, Any] | None = None,
+) -> JSONResponse:
+    problem = Problem(
+        type=f"urn:outlay:problem:{slug}",
+        title=title,
+        status=status,
+        detail=detail,
+        instance=request.url.path,
+        errors=[ProblemError(pointer=e.pointer, detail=e.detail) for e in errors],
+    )
+    content = problem.model_dump(exclude_defaults=True) | dict(extensions or {})
+    return JSONResponse(content, status, dict(headers or {}), media_type=MEDIA_TYPE)
+
+
+def _outlay_error(request: Request, error: OutlayError) -> JSONResponse:
+    headers = {}
+    if error.retry_after_seconds is not None:
+        headers["Retry-After"] = str(error.retry_after_seconds)
+    if isinstance(error, Unauthenticated):
+        headers["WWW-Authenticate"] = "Bearer"
+    return respond(
+        request,
+        slug=error.slug,
+        title=error.title,
+        status=error.status,
+        detail=error.detail,
+        errors=error.errors,
+        headers=headers,
+    )
+
+
+def _http_exception(request: Request, error: HTTPException) -> JSONResponse:
+    status = HTTPStatus(error.status_code)
+    details = {
+        HTTPStatus.NOT_FOUND: "There is nothing at this path.",
+        HTTPStatus.METHOD_NOT_ALLOWED: f"{request.method} is not possible here.",
+    }
+    return respond(
+        request,
+        slug=status.phrase.lower().replace(" ", "-").replace("'", ""),
+        title=status.phrase,
+        status=status,
+        detail=details.get(status, error.detail),
+        headers=error.headers,
+    )
+
+
+def _validation_error(request: Request, error: RequestValidationError) -> JSONResponse:
+    faults = [FieldError(_pointer(e["loc"], e["type"]), _sentence(e)) for e in error.errors()]
+    return _outlay_error(request, InvalidInput("The request is not valid.", errors=faults))
+
+
+def _pointer(location: Sequence[str | int], kind: str) -> str:
+    source, *path = location
+    if source != "body":
+        return ".".join(str(part) for part in path)
+    if kind == "json_invalid":
+        return "#"
+    return "/".join(["#", *(str(p).replace("~", "~0").replace("/", "~1") for p in path)])
+
+
+def _sentence(error: Mapping[str, Any]) -> str:
+    if error["type"] == "json_invalid":
+        return f"Not JSON at character {error['loc'][-1]}: {error['ctx']['error']}."
+    if error["type"] == "extra_forbidden":
+        return "There is no such field."
+    return f"{error['msg'].removeprefix('Value error, ').rstrip('.')}."
+
+
+def _database_error(request: Request, error: Exception) -> JSONResponse:
+    translated = translate(error, method=request.method)
+    if translated is None:
+        raise error
+    _log.info("database_refused", problem=translated.slug, reason=type(error).__name__)
+    return _outlay_error(request, translated)
+
+
+class UnexpectedErrors:
+    """Innermost middleware: what nobody expected is logged, and answered with a bare 500."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        started = False
+
+        async def watch(message: Message) -> None:
+            nonlocal started
+            started = started or message["type"] == "http.response.start"
+            await send(message)
+
+        try:
+            await self.app(scope, receive, watch)
+        except Exception:
+            _log.exception("unexpected_error")
+            if started:  # too late for another answer: the connection breaks off
+                raise
+            response = respond(
+                Request(scope),
+                slug=OutlayError.slug,
+                title=OutlayError.title,
+                status=OutlayError.status,
+                detail="Something went wrong on our side. The request id finds it in the log.",
+            )
+            await response(scope, receive, send)
+
+
+def install(app: FastAPI) -> None:
+    app.add_middleware(UnexpectedErrors)
+    app.add_exception_handler(OutlayError, _outlay_error)  # type: ignore[arg-type]  # a handler takes its own error
+    app.add_exception_handler(HTTPException, _http_exception)  # type: ignore[arg-type]
+    app.add_exception_handler(RequestValidationError, _validation_error)  # type: ignore[arg-type]
+    app.add_exception_handler(DBAPIError, _database_error)
+    app.add_exception_handler(PoolTimeout, _database_error)
+    # The driver passes on what a dying socket says.
+    app.add_exception_handler(ConnectionError, _database_error)

@@ -1,0 +1,102 @@
+"""The datasets: which there are, what each holds, and its rows."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Query, Response
+
+from api.answers import RESPONSES, answer, headers, refuse_repetition
+from api.deps import CurrentScope, WarehouseDep
+from api.schemas.analytics import (
+    DatasetAnswer,
+    DatasetEntry,
+    DatasetList,
+    DatasetSchema,
+    Parameters,
+    QueryParameters,
+    SchemaColumn,
+    SchemaDimension,
+    SchemaMeasure,
+)
+from backend.analytics.asking import ask
+from backend.warehouse import catalogue
+from backend.warehouse.common_filters import parameters_of
+from backend.warehouse.datasets import Dataset
+from backend.warehouse.spec import QuerySpec
+
+router = APIRouter(
+    prefix="/api/analytics/datasets",
+    tags=["datasets"],
+    responses=RESPONSES,
+    dependencies=[Depends(refuse_repetition)],
+)
+
+
+@router.get("")
+async def list_datasets(
+    _: Annotated[Parameters, Query()],
+    scope: CurrentScope,  # noqa: ARG001  # known callers only
+    warehouse: WarehouseDep,
+    response: Response,
+) -> DatasetList:
+    async with warehouse.snapshot() as snapshot:
+        response.headers.update(headers(stale=snapshot.is_stale))
+        return DatasetList(
+            items=[_entry(dataset) for dataset in snapshot.datasets.values()],
+            generation=snapshot.generation,
+            as_of=snapshot.as_of,
+            stale=snapshot.is_stale,
+        )
+
+
+@router.get("/{dataset_id}/schema")
+async def get_dataset_schema(
+    dataset_id: str,
+    _: Annotated[Parameters, Query()],
+    scope: CurrentScope,
+    warehouse: WarehouseDep,
+    response: Response,
+) -> DatasetSchema:
+    async with warehouse.snapshot() as snapshot:
+        dataset = snapshot.dataset(dataset_id)
+        counts = await snapshot.counts(scope, [dataset])
+        response.headers.update(headers(stale=snapshot.is_stale))
+        return DatasetSchema(
+            **_entry(dataset).model_dump(),
+            columns=[SchemaColumn.model_validate(c) for c in catalogue.columns(dataset)],
+            dimensions=[
+                SchemaDimension.model_validate(d) for d in catalogue.dimensions(dataset, scope)
+            ],
+            measures=[SchemaMeasure.model_validate(m) for m in catalogue.measures(dataset)],
+            sample_questions=list(dataset.meta.sample_questions),
+            row_count=counts[dataset.id],
+            tests_passed=dataset.tests,
+            generation=snapshot.generation,
+            as_of=snapshot.as_of,
+            stale=snapshot.is_stale,
+        )
+
+
+@router.get("/{dataset_id}/query", response_model=DatasetAnswer)
+async def query_dataset(
+    dataset_id: str,
+    parameters: Annotated[QueryParameters, Query()],
+    scope: CurrentScope,
+    warehouse: WarehouseDep,
+) -> Response:
+    """The rows that you may see, in the order of the dataset: each person's by date."""
+    spec = QuerySpec(dataset=dataset_id, limit=parameters.limit, offset=parameters.offset)
+    async with warehouse.snapshot() as snapshot:
+        return answer(snapshot, await ask(snapshot, scope, spec, parameters.common()))
+
+
+def _entry(dataset: Dataset) -> DatasetEntry:
+    return DatasetEntry(
+        id=dataset.id,
+        friendly_name=dataset.friendly_name,
+        description=dataset.description,
+        group=dataset.meta.group,
+        time_grain=dataset.meta.time_grain,
+        parameters=parameters_of(dataset),
+    )

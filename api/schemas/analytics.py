@@ -1,0 +1,175 @@
+"""Parameters and answers of the analytic routes."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any
+from uuid import UUID
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+from api.schemas.common import PlainDate
+from backend.errors import FieldError, InvalidInput, did_you_mean
+from backend.warehouse.common_filters import CommonFilters
+from backend.warehouse.metadata import Grain
+from backend.warehouse.predicates import MAX_VALUES
+from backend.warehouse.spec import DEFAULT_LIMIT, MAX_LIMIT, MAX_OFFSET
+from backend.warehouse.values import read_uuid
+
+
+class Parameters(BaseModel):
+    """An unknown parameter is refused: a misspelt filter would silently widen the answer."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _refuse_unknown(cls, given: dict[str, object]) -> dict[str, object]:
+        known = list(cls.model_fields)
+        unknown = [name for name in given if name not in known]
+        if unknown:
+            faults = [
+                FieldError(name[:100], did_you_mean(name, known) if known else "There are none.")
+                for name in unknown
+            ]
+            raise InvalidInput("There is no such parameter.", errors=faults)
+        return given
+
+
+def _split(value: object) -> object:
+    """`a,b` and repetition mean the same; a parameter without any id is an empty list."""
+    if not isinstance(value, list):
+        return value
+    texts = [text.strip() for item in value for text in str(item).split(",")]
+    if texts == [""]:
+        return []
+    if len(texts) > MAX_VALUES:
+        raise ValueError(f"must name at most {MAX_VALUES} ids")
+    return [read_uuid(text) for text in texts]
+
+
+Ids = Annotated[list[UUID], BeforeValidator(_split)]
+
+
+class FilterParameters(Parameters):
+    start_date: PlainDate | None = Field(None, description="First day, included.")
+    end_date: PlainDate | None = Field(None, description="Last day, included.")
+    account_ids: Ids | None = Field(
+        None,
+        description="Repeated or separated by commas. Given and empty: no rows.",
+    )
+    tag_ids: Ids | None = Field(None, description="Rows with any of these tags; as `account_ids`.")
+
+    def common(self) -> CommonFilters:
+        return CommonFilters(
+            start_date=self.start_date,
+            end_date=self.end_date,
+            account_ids=None if self.account_ids is None else tuple(self.account_ids),
+            tag_ids=None if self.tag_ids is None else tuple(self.tag_ids),
+        )
+
+
+class QueryParameters(FilterParameters):
+    limit: int = Field(DEFAULT_LIMIT, ge=1, le=MAX_LIMIT, description="Rows of the page.")
+    offset: int = Field(0, ge=0, le=MAX_OFFSET, description="Rows to skip: `next_offset`.")
+
+
+class InsightParameters(FilterParameters):
+    limit: int = Field(MAX_LIMIT, ge=1, le=MAX_LIMIT, description="Rows of the page.")
+    offset: int = Field(0, ge=0, le=MAX_OFFSET, description="Rows to skip: `next_offset`.")
+
+
+class FromGeneration(BaseModel):
+    """Where an answer comes from."""
+
+    generation: str = Field(examples=["20250310T120000Z-0f3a9c1e"])
+    as_of: datetime = Field(description="When the source was read.")
+    stale: bool = Field(description="Whether that was longer ago than this instance allows.")
+
+
+class AnswerColumn(BaseModel):
+    name: str = Field(examples=["spent"])
+    type: str = Field(examples=["decimal"])
+    unit: str | None = Field(
+        examples=["currency"],
+        description="`currency`: an amount, in the currency that the row names.",
+    )
+
+
+class DatasetAnswer(FromGeneration):
+    """Decimals are strings, dates `YYYY-MM-DD`, instants UTC, counts numbers."""
+
+    columns: list[AnswerColumn]
+    rows: list[dict[str, Any]] = Field(
+        examples=[[{"tag.name": "Food", "currency": "EUR", "spent": "12.5000"}]]
+    )
+    next_offset: int | None = Field(description="Null on the last page.")
+
+
+class DatasetEntry(BaseModel):
+    id: str = Field(examples=["fct_transactions"])
+    friendly_name: str
+    description: str
+    group: str = Field(examples=["facts"])
+    time_grain: Grain | None = Field(description="The finest period that it can be asked by.")
+    parameters: list[str] = Field(
+        description="The filters that it has.", examples=[["start_date", "end_date"]]
+    )
+
+
+class DatasetList(FromGeneration):
+    items: list[DatasetEntry]
+
+
+class _Entry(BaseModel):
+    model_config = ConfigDict(from_attributes=True)
+
+
+class SchemaColumn(_Entry):
+    name: str
+    type: str
+    unit: str | None
+    description: str
+    restricted: bool = Field(description="Empty for those who do not see the whole organization.")
+
+
+class SchemaDimension(_Entry):
+    name: str
+    type: str
+    grains: list[Grain]
+
+
+class SchemaMeasure(_Entry):
+    name: str
+    type: str
+    unit: str | None
+    formula: str = Field(examples=["sum(amount)"])
+    currency_column: str | None
+    not_additive_over: list[str] = Field(
+        description="Group by these, or filter by one value of them: the rows overlap."
+    )
+    takes_last_value: bool = Field(description="Over time the last value counts, not the sum.")
+
+
+class DatasetSchema(DatasetEntry, FromGeneration):
+    columns: list[SchemaColumn]
+    dimensions: list[SchemaDimension]
+    measures: list[SchemaMeasure]
+    sample_questions: list[str]
+    row_count: int = Field(description="Rows that you may see.")
+    tests_passed: int = Field(description="Checks that its data passed before it was published.")
+
+
+class AnalyticsStatus(BaseModel):
+    """The figures are null as long as there is no generation; `detail` then says what to do."""
+
+    available: bool
+    detail: str | None = None
+    generation: str | None = None
+    as_of: datetime | None = None
+    age_seconds: int | None = None
+    stale: bool | None = None
+    datasets: int | None = None
+    row_counts: dict[str, int] | None = Field(
+        None, description="Rows that you may see, by dataset."
+    )

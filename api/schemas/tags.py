@@ -1,0 +1,31 @@
+from __future__ import annotations
+
+from datetime import datetime
+from uuid import UUID
+
+from pydantic import Field
+
+from api.paging import PageParams
+from api.schemas.common import Colour, Input, Name, Output, Patch, SearchText, absent
+
+
+class TagCreate(Input):
+    name: Name
+    colour: Colour | None = None
+
+
+class TagPatch(Patch):
+    name: Name = Field(default_factory=absent)
+    colour: Colour | None = None
+
+
+class TagOut(Output):
+    id: UUID
+    name: str
+    colour: str | None
+    created_at: datetime
+    updated_at: datetime
+
+
+class TagListParams(PageParams):
+    q: SearchText | None = Field(None, description="Part of the name.")

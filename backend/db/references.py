@@ -1,0 +1,46 @@
+"""Ids that a request names: one that is not the caller's is the same as one that does not exist."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, select
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import InstrumentedAttribute
+
+from backend.errors import FieldError, InvalidInput
+
+Reference = tuple[str, UUID]  # JSON pointer of the field, and the id in it
+
+
+async def unknown_references(
+    session: AsyncSession,
+    column: InstrumentedAttribute[UUID],
+    visible: ColumnElement[bool],
+    references: Iterable[Reference],
+    noun: str,
+) -> list[FieldError]:
+    """A fault for each reference that is not among the visible values of `column`."""
+    references = list(references)
+    if not references:
+        return []
+    wanted = {identity for _, identity in references}
+    known = set(await session.scalars(select(column).where(visible, column.in_(wanted))))
+    return [
+        FieldError(pointer, f"There is no such {noun}.")
+        for pointer, identity in references
+        if identity not in known
+    ]
+
+
+def refuse(errors: Iterable[FieldError]) -> None:
+    errors = list(errors)
+    if errors:
+        raise InvalidInput("The request refers to something that does not exist.", errors=errors)
+
+
+def references(pointer: str, row: dict[str, Any], *fields: str) -> list[Reference]:
+    """The ids in `fields` of `row`, under the JSON pointer of the row."""
+    return [(f"{pointer}/{f}", row[f]) for f in fields if row.get(f) is not None]

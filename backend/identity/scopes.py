@@ -1,0 +1,166 @@
+"""From a bearer token to the `Scope` of its holder, remembered for seconds.
+
+A scope is served from memory for `FRESH`; a NOTIFY from PostgreSQL drops it at once. With
+PostgreSQL away, a scope that was known goes on for `KNOWN`, and everyone else has to wait.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import structlog
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from backend.db.outage import is_outage, unavailable
+from backend.errors import Unauthenticated
+from backend.identity.queries import Credential, find_api_token, load_scope
+from backend.identity.scope_listener import listen
+from backend.identity.tokens import is_api_token, token_digest, verify_access_token
+from backend.scope import Scope
+from backend.settings import Settings
+
+FRESH = timedelta(seconds=5)
+KNOWN = timedelta(minutes=15)
+# After a failed attempt, known scopes are served for this long before PostgreSQL is tried again.
+RETRY = timedelta(seconds=1)
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(slots=True)
+class _Entry:
+    scope: Scope
+    expires_at: datetime | None
+    loaded_at: datetime
+    checked_at: datetime
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+class ScopeCache:
+    """The scopes of recent callers in one process; beyond `capacity` the least recent go."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        engine: AsyncEngine,
+        *,
+        clock: Callable[[], datetime] = _utc_now,
+        capacity: int = 10_000,
+    ) -> None:
+        self._settings = settings
+        self._engine = engine
+        self._clock = clock
+        self._capacity = capacity
+        self._entries: OrderedDict[bytes, _Entry] = OrderedDict()
+        self._loading: dict[bytes, asyncio.Task[Scope]] = {}
+        self._changes = 0
+        self._listener: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Listen for changes until `aclose`; PostgreSQL may come and go."""
+        url = self._settings.role_url("outlay_app")
+        self._listener = asyncio.create_task(
+            listen(url, on_change=self.forget, on_connect=self.recheck)
+        )
+
+    async def aclose(self) -> None:
+        tasks: list[asyncio.Task[Any]] = [*self._loading.values()]
+        if self._listener is not None:
+            tasks.append(self._listener)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def resolve(self, token: str) -> Scope:
+        """Who holds `token`; `Unauthenticated` if nobody, `Unavailable` if nobody can tell now."""
+        # A signature and an expiry can be checked without asking anybody, so they always are.
+        credential = None if is_api_token(token) else self._verify(token)
+        digest = token_digest(token)
+        known = self._recall(digest)
+        if known is not None and self._clock() - known.checked_at < FRESH:
+            return known.scope
+        try:
+            return await self._load_once(digest, credential)
+        except Exception as error:
+            if not is_outage(error):
+                raise
+            return self._during_outage(digest, error)
+
+    def forget(self, subject: UUID | None = None) -> None:
+        """Drop what is remembered of one user or organization, or of everybody."""
+        self._changes += 1  # a load under way may have read what was before
+        if subject is None:
+            self._entries.clear()
+            return
+        for digest, entry in list(self._entries.items()):
+            if subject in {entry.scope.user_id, entry.scope.organization_id}:
+                del self._entries[digest]
+
+    def recheck(self) -> None:
+        """Ask again for everybody at their next request: changes may have been missed."""
+        self._changes += 1
+        for entry in self._entries.values():
+            entry.checked_at = datetime.min.replace(tzinfo=UTC)
+
+    def _verify(self, token: str) -> Credential:
+        claims = verify_access_token(self._settings, token)
+        return Credential(claims.user_id, claims.organization_id)
+
+    def _recall(self, digest: bytes) -> _Entry | None:
+        entry = self._entries.get(digest)
+        if entry is None:
+            return None
+        if entry.expires_at is not None and entry.expires_at <= self._clock():
+            del self._entries[digest]
+            raise Unauthenticated("The token has expired.")
+        self._entries.move_to_end(digest)
+        return entry
+
+    async def _load_once(self, digest: bytes, credential: Credential | None) -> Scope:
+        """Requests that come while the same token is being looked up share the answer."""
+        task = self._loading.get(digest)
+        if task is None:
+            task = asyncio.create_task(self._load(digest, credential))
+            self._loading[digest] = task
+            task.add_done_callback(lambda done: self._loaded(digest, done))
+        # A caller who gives up must not take the answer away from the others.
+        return await asyncio.shield(task)
+
+    def _loaded(self, digest: bytes, task: asyncio.Task[Scope]) -> None:
+        self._loading.pop(digest, None)
+        if not task.cancelled():
+            task.exception()  # retrieved, in case nobody waits for it any more
+
+    async def _load(self, digest: bytes, credential: Credential | None) -> Scope:
+        changes = self._changes
+        if credential is None:
+            async with self._engine.connect() as connection:
+                credential = await find_api_token(connection, digest)
+        scope = None if credential is None else await load_scope(self._engine, credential)
+        if credential is None or scope is None:
+            self._entries.pop(digest, None)
+            raise Unauthenticated("The token is not valid.")
+        if changes == self._changes:
+            now = self._clock()
+            self._entries[digest] = _Entry(scope, credential.expires_at, now, now)
+            self._entries.move_to_end(digest)
+            while len(self._entries) > self._capacity:
+                self._entries.popitem(last=False)
+        return scope
+
+    def _during_outage(self, digest: bytes, error: Exception) -> Scope:
+        entry = self._recall(digest)
+        if entry is None or self._clock() - entry.loaded_at >= KNOWN:
+            raise unavailable() from error
+        entry.checked_at = self._clock() - FRESH + RETRY
+        _log.warning("scope_served_without_database", user_id=str(entry.scope.user_id))
+        return entry.scope

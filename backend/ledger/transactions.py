@@ -1,0 +1,209 @@
+"""Writing transactions: references, splits and tags are one booking, kept or refused as a whole."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import delete, func, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from backend.db.references import Reference, references, refuse, unknown_references
+from backend.errors import FieldError, InvalidInput
+from backend.identity.permissions import require_ledger_writer
+from backend.ledger.models import (
+    Account,
+    Category,
+    Tag,
+    Transaction,
+    TransactionKind,
+    TransactionSplit,
+    TransactionTag,
+)
+from backend.ledger.transaction_queries import get_transaction
+from backend.ledger.visibility import (
+    visible_account_ids,
+    visible_accounts,
+    visible_categories,
+    visible_tags,
+)
+from backend.scope import Scope
+
+Split = dict[str, Any]  # the columns of a TransactionSplit that a caller gives
+
+
+async def create_transaction(
+    session: AsyncSession, scope: Scope, values: dict[str, Any]
+) -> Transaction:
+    """Book a transaction from its columns, `tag_ids` and `splits`.
+
+    Without a `currency` it is the account's.
+    """
+    require_ledger_writer(scope)
+    values = dict(values)
+    tag_ids: Sequence[UUID] = values.pop("tag_ids", ())
+    splits: Sequence[Split] = values.pop("splits", ())
+    await _refuse_unknown(session, scope, values, tag_ids, splits)
+    if values.get("currency") is None:
+        values["currency"] = await session.scalar(
+            select(Account.currency).where(
+                visible_accounts(scope), Account.id == values["account_id"]
+            )
+        )
+    transaction = Transaction(
+        organization_id=scope.organization_id, created_by=scope.user_id, **values
+    )
+    _refuse_bad_transfer(transaction)
+    _refuse_bad_sum(transaction.amount, [split["amount"] for split in splits])
+    session.add(transaction)
+    await session.flush()
+    await _add_tags(session, transaction, tag_ids)
+    await _add_splits(session, transaction, splits)
+    return transaction
+
+
+async def update_transaction(
+    session: AsyncSession, scope: Scope, transaction_id: UUID, changes: dict[str, Any]
+) -> Transaction:
+    """Change what is named; `tag_ids` and `splits` replace what was there."""
+    require_ledger_writer(scope)
+    changes = dict(changes)
+    tag_ids: Sequence[UUID] | None = changes.pop("tag_ids", None)
+    splits: Sequence[Split] | None = changes.pop("splits", None)
+    # The lock keeps the sum of the splits true against another change of the same transaction.
+    transaction = await get_transaction(session, scope, transaction_id, lock=True)
+    if await _hides_counter_account(session, scope, transaction, changes):
+        del changes["counter_account_id"]
+    await _refuse_unknown(session, scope, changes, tag_ids or (), splits or ())
+    for name, value in changes.items():
+        setattr(transaction, name, value)
+    _refuse_bad_transfer(transaction)
+    if splits is None:
+        amounts = await _split_amounts(session, transaction)
+    else:
+        amounts = [split["amount"] for split in splits]
+    _refuse_bad_sum(transaction.amount, amounts)
+    transaction.updated_at = func.now()  # tags and splits are part of it
+    await session.flush()
+    if tag_ids is not None:
+        await session.execute(delete(TransactionTag).where(*_of(TransactionTag, transaction)))
+        await _add_tags(session, transaction, tag_ids)
+    if splits is not None:
+        await session.execute(delete(TransactionSplit).where(*_of(TransactionSplit, transaction)))
+        await _add_splits(session, transaction, splits)
+    await session.refresh(transaction)
+    return transaction
+
+
+async def delete_transaction(session: AsyncSession, scope: Scope, transaction_id: UUID) -> None:
+    """Out of every figure and list; the row stays, so that it can be restored."""
+    require_ledger_writer(scope)
+    transaction = await get_transaction(session, scope, transaction_id, lock=True)
+    transaction.deleted_at = func.now()
+    await session.flush()
+
+
+async def _refuse_unknown(
+    session: AsyncSession,
+    scope: Scope,
+    values: dict[str, Any],
+    tag_ids: Sequence[UUID],
+    splits: Sequence[Split],
+) -> None:
+    accounts = references("#", values, "account_id", "counter_account_id")
+    categories = references("#", values, "category_id")
+    tags: list[Reference] = [(f"#/tag_ids/{n}", tag_id) for n, tag_id in enumerate(tag_ids)]
+    for n, split in enumerate(splits):
+        categories += references(f"#/splits/{n}", split, "category_id")
+        tags += references(f"#/splits/{n}", split, "tag_id")
+    refuse(
+        [
+            *await unknown_references(
+                session, Account.id, visible_accounts(scope), accounts, "account"
+            ),
+            *await unknown_references(
+                session, Category.id, visible_categories(scope), categories, "category"
+            ),
+            *await unknown_references(session, Tag.id, visible_tags(scope), tags, "tag"),
+        ]
+    )
+
+
+async def _hides_counter_account(
+    session: AsyncSession, scope: Scope, transaction: Transaction, changes: dict[str, Any]
+) -> bool:
+    """Whether `null` only repeats what the caller was shown of an account they may not see."""
+    current = transaction.counter_account_id
+    if current is None or "counter_account_id" not in changes or changes["counter_account_id"]:
+        return False
+    if changes.get("kind", transaction.kind) != TransactionKind.TRANSFER:
+        return False  # what is no transfer has no counter account
+    return current not in await visible_account_ids(session, scope, [current])
+
+
+def _refuse_bad_transfer(transaction: Transaction) -> None:
+    if transaction.counter_account_id is None:
+        return
+    if transaction.kind != TransactionKind.TRANSFER:
+        detail = "Only a transfer has a counter account."
+    elif transaction.counter_account_id == transaction.account_id:
+        detail = "A transfer goes to another account."
+    else:
+        return
+    raise InvalidInput(
+        "The counter account does not fit.", errors=[FieldError("#/counter_account_id", detail)]
+    )
+
+
+def _refuse_bad_sum(amount: Decimal, parts: Sequence[Decimal]) -> None:
+    total = sum(parts, Decimal(0))
+    if parts and total != amount:
+        raise InvalidInput(
+            "The splits do not add up to the amount.",
+            errors=[FieldError("#/splits", f"They add up to {total}, the amount is {amount}.")],
+        )
+
+
+async def _split_amounts(session: AsyncSession, transaction: Transaction) -> Sequence[Decimal]:
+    return (
+        await session.scalars(
+            select(TransactionSplit.amount).where(*_of(TransactionSplit, transaction))
+        )
+    ).all()
+
+
+def _of(part: type[TransactionTag | TransactionSplit], transaction: Transaction) -> list[Any]:
+    return [
+        part.organization_id == transaction.organization_id,
+        part.transaction_id == transaction.id,
+    ]
+
+
+async def _add_tags(
+    session: AsyncSession, transaction: Transaction, tag_ids: Sequence[UUID]
+) -> None:
+    session.add_all(
+        TransactionTag(
+            organization_id=transaction.organization_id,
+            transaction_id=transaction.id,
+            tag_id=tag_id,
+        )
+        for tag_id in dict.fromkeys(tag_ids)
+    )
+    await session.flush()
+
+
+async def _add_splits(
+    session: AsyncSession, transaction: Transaction, splits: Sequence[Split]
+) -> None:
+    for split in splits:
+        session.add(
+            TransactionSplit(
+                organization_id=transaction.organization_id,
+                transaction_id=transaction.id,
+                **split,
+            )
+        )
+        await session.flush()  # one by one: their ids keep the order they were given in

@@ -1,0 +1,175 @@
+"""What the metadata of a dataset must agree with: its table, itself, the other datasets."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
+
+from backend.errors import did_you_mean
+from backend.warehouse.column_types import NUMERIC, ORDERED, Kind
+from backend.warehouse.metadata import (
+    AccountAccess,
+    Aggregate,
+    EveryoneAccess,
+    Measure,
+    PublicAccess,
+    Ratio,
+)
+
+if TYPE_CHECKING:
+    from backend.warehouse.datasets import Dataset
+
+
+class DatasetError(Exception):
+    """Metadata that must not be served; names the dataset, the key and the reason."""
+
+    def __init__(self, dataset: str, key: str, reason: str) -> None:
+        super().__init__(f"Dataset {dataset}: {key}: {reason}")
+        self.dataset = dataset
+        self.key = key
+        self.reason = reason
+
+
+def check(dataset: Dataset, datasets: Mapping[str, Dataset]) -> None:
+    """Raise DatasetError for the first fault."""
+    _check_columns_exist(dataset)
+    _check_filters(dataset)
+    _check_access(dataset)
+    for name in dataset.measures:
+        _check_measure(dataset, name)
+    for name in dataset.joins:
+        _check_join(dataset, name, datasets)
+
+
+def _check_columns_exist(dataset: Dataset) -> None:
+    for key, column in _named_columns(dataset):
+        if column not in dataset.columns:
+            suggestion = did_you_mean(column, list(dataset.columns))
+            raise DatasetError(dataset.id, key, f"there is no column {column!r}. {suggestion}")
+
+
+def _named_columns(dataset: Dataset) -> Iterator[tuple[str, str]]:
+    """Every column that the metadata names, with the key that names it."""
+    for key, column in dataset.filters.model_dump(exclude_none=True).items():
+        yield f"filters.{key}", column
+    for key, value in dataset.access.model_dump().items():
+        if key.endswith("_column"):
+            yield f"access.{key}", value
+    for column in dataset.access.restricted_columns:
+        yield "access.restricted_columns", column
+    for name, measure in dataset.measures.items():
+        for key, column in _columns_of_measure(measure):
+            yield f"measures.{name}.{key}", column
+    for name, join in dataset.joins.items():
+        yield f"joins.{name}.on", join.on
+
+
+def _columns_of_measure(measure: Measure) -> Iterator[tuple[str, str]]:
+    if measure.currency_column is not None:
+        yield "currency_column", measure.currency_column
+    if isinstance(measure, Aggregate):
+        if measure.column is not None:
+            yield "column", measure.column
+        for column in measure.additive.exceptions:
+            yield "additive.over.except", column
+
+
+def _check_filters(dataset: Dataset) -> None:
+    filters = dataset.filters
+    _check_kind(dataset, "filters.date_column", filters.date_column, Kind.DATE)
+    _check_kind(dataset, "filters.account_id_column", filters.account_id_column, Kind.UUID)
+    _check_kind(dataset, "filters.tag_id_column", filters.tag_id_column, Kind.UUID, lists=True)
+    if dataset.meta.time_grain is not None and filters.date_column is None:
+        raise DatasetError(dataset.id, "time_grain", "needs filters.date_column")
+
+
+def _check_access(dataset: Dataset) -> None:
+    access = dataset.access
+    if isinstance(access, PublicAccess):
+        if "organization_id" in dataset.columns:
+            raise DatasetError(dataset.id, "access.public", "its rows belong to organizations")
+        return
+    _check_kind(dataset, "access.organization_column", access.organization_column, Kind.UUID)
+    if isinstance(access, EveryoneAccess):
+        return
+    _check_kind(dataset, "access.owner_column", access.owner_column, Kind.UUID)
+    key = "account_column" if isinstance(access, AccountAccess) else "budget_column"
+    _check_kind(dataset, f"access.{key}", access.shared_column, Kind.UUID)
+    used = {access.organization_column, access.owner_column, access.shared_column}
+    used |= set(dataset.filters.model_dump(exclude_none=True).values())
+    used |= {join.on for join in dataset.joins.values()}
+    for column in access.restricted_columns:
+        if column in used:
+            reason = f"{column!r} is also an access, filter or join column"
+            raise DatasetError(dataset.id, "access.restricted_columns", reason)
+
+
+def _check_kind(
+    dataset: Dataset, key: str, column: str | None, kind: Kind, *, lists: bool = False
+) -> None:
+    if column is None:
+        return
+    type_ = dataset.columns[column].type
+    if type_.kind is not kind or (type_.is_list and not lists):
+        raise DatasetError(dataset.id, key, f"{column!r} is {type_.name}, it must be {kind}")
+
+
+def _check_measure(dataset: Dataset, name: str) -> None:
+    measure = dataset.measures[name]
+    key = f"measures.{name}"
+    if measure.unit == "currency" and measure.currency_column is None:
+        raise DatasetError(dataset.id, key, "unit currency needs a currency_column")
+    if measure.unit != "currency" and measure.currency_column is not None:
+        raise DatasetError(dataset.id, key, "currency_column needs unit currency")
+    _check_kind(dataset, f"{key}.currency_column", measure.currency_column, Kind.TEXT)
+    if isinstance(measure, Ratio):
+        _check_ratio(dataset, key, measure)
+    else:
+        _check_aggregate(dataset, key, measure)
+
+
+def _check_ratio(dataset: Dataset, key: str, measure: Ratio) -> None:
+    for part in measure.ratio:
+        component = dataset.measures.get(part)
+        if component is None:
+            suggestion = did_you_mean(part, list(dataset.measures))
+            raise DatasetError(dataset.id, f"{key}.ratio", f"no measure {part!r}. {suggestion}")
+        if not isinstance(component, Aggregate) or not component.is_additive:
+            raise DatasetError(dataset.id, f"{key}.ratio", f"{part!r} is not additive")
+
+
+def _check_aggregate(dataset: Dataset, key: str, measure: Aggregate) -> None:
+    if measure.column is None:
+        if measure.agg != "count":
+            raise DatasetError(dataset.id, key, f"{measure.agg} needs a column")
+        if measure.unit == "currency":
+            raise DatasetError(dataset.id, f"{key}.unit", "a count is not an amount of money")
+        return
+    column_key = f"{key}.column"
+    type_ = dataset.columns[measure.column].type
+    allowed = {"sum": NUMERIC, "min": ORDERED, "max": ORDERED}.get(measure.agg, frozenset(Kind))
+    if type_.kind not in allowed or (type_.is_list and measure.agg != "count"):
+        raise DatasetError(
+            dataset.id, column_key, f"{measure.agg} over {measure.column!r}, which is {type_.name}"
+        )
+    if measure.unit == "currency" and type_.kind is not Kind.DECIMAL:
+        raise DatasetError(dataset.id, column_key, f"money must be decimal, not {type_.name}")
+    if "additive" in measure.model_fields_set and not measure.is_additive:
+        raise DatasetError(dataset.id, f"{key}.additive", f"{measure.agg} cannot be added up")
+
+
+def _check_join(dataset: Dataset, name: str, datasets: Mapping[str, Dataset]) -> None:
+    join = dataset.joins[name]
+    key = f"joins.{name}"
+    target = datasets.get(join.to)
+    if target is None:
+        suggestion = did_you_mean(join.to, list(datasets))
+        raise DatasetError(dataset.id, f"{key}.to", f"no dataset {join.to!r}. {suggestion}")
+    if target.meta.group != "dimensions":
+        raise DatasetError(dataset.id, f"{key}.to", f"{join.to!r} is not a dimension")
+    if join.on not in target.columns:
+        raise DatasetError(dataset.id, f"{key}.on", f"{join.to!r} has no column {join.on!r}")
+    if isinstance(dataset.access, PublicAccess) and not isinstance(target.access, PublicAccess):
+        raise DatasetError(dataset.id, key, "a public dataset cannot join one of tenants")
+    if join.on in target.access.restricted_columns:
+        raise DatasetError(dataset.id, f"{key}.on", f"{join.on!r} is restricted there")

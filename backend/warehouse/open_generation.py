@@ -1,0 +1,86 @@
+"""One published generation, open for reading."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import duckdb
+
+from backend.settings import Settings
+from backend.warehouse.contents import Generation
+from backend.warehouse.datasets import Dataset, DatasetError
+from backend.warehouse.generation import DATABASE, MANIFEST, read
+from backend.warehouse.registry import load_registry
+
+UNREADABLE = (OSError, ValueError, LookupError, TypeError, DatasetError, duckdb.Error)
+
+
+@dataclass(slots=True)
+class OpenGeneration:
+    """Its file stays open until the generation is retired and nobody holds it any more.
+
+    Only the event loop's thread may hold, release and retire.
+    """
+
+    description: Generation
+    datasets: Mapping[str, Dataset]
+    connection: duckdb.DuckDBPyConnection
+    _holders: int = field(default=0, init=False)
+    _is_retired: bool = field(default=False, init=False)
+
+    def hold(self) -> None:
+        self._holders += 1
+
+    def release(self) -> None:
+        self._holders -= 1
+        self._close_if_unused()
+
+    def retire(self) -> None:
+        self._is_retired = True
+        self._close_if_unused()
+
+    @property
+    def is_retired(self) -> bool:
+        return self._is_retired
+
+    def _close_if_unused(self) -> None:
+        if self._is_retired and self._holders == 0:
+            self.connection.close()
+
+
+def open_generation(folder: Path, settings: Settings) -> OpenGeneration:
+    """Raises one of UNREADABLE for files that are missing, damaged or do not fit together."""
+    description = read(folder)
+    connection = _connect(folder / DATABASE, settings)
+    try:
+        datasets = load_registry(folder / MANIFEST, connection)
+    except BaseException:
+        connection.close()
+        raise
+    return OpenGeneration(description, datasets, connection)
+
+
+def _connect(database: Path, settings: Settings) -> duckdb.DuckDBPyConnection:
+    """Read-only, without access to anything but this file, and with settings nobody can change."""
+    temporary = settings.home / "tmp" / "queries"
+    temporary.mkdir(parents=True, exist_ok=True)
+    connection = duckdb.connect(
+        database,
+        read_only=True,
+        config={
+            "enable_external_access": False,
+            "autoinstall_known_extensions": False,
+            "autoload_known_extensions": False,
+            "allow_community_extensions": False,
+            "python_enable_replacements": False,
+            "memory_limit": settings.duckdb_memory_limit,
+            "threads": settings.duckdb_threads,
+            "temp_directory": str(temporary),
+            "preserve_insertion_order": True,  # paging without ORDER BY rests on it
+        },
+    )
+    connection.execute("SET TimeZone = 'UTC'")
+    connection.execute("SET lock_configuration = true")
+    return connection

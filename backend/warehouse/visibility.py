@@ -1,0 +1,42 @@
+"""The rows of a dataset that a scope may see: the one place where that is decided.
+
+Each branch is a condition; a row meets at most one of them. They are put together with UNION ALL,
+never with OR, so that each can use the order in which a mart is stored.
+"""
+
+from __future__ import annotations
+
+from backend.scope import Scope
+from backend.warehouse.datasets import Dataset
+from backend.warehouse.metadata import AccountAccess, EveryoneAccess, PublicAccess
+from backend.warehouse.parameters import Parameters
+
+
+def branches(dataset: Dataset, scope: Scope, parameters: Parameters) -> list[str]:
+    """The conditions, at least one."""
+    access = dataset.access
+    if isinstance(access, PublicAccess):
+        return ["true"]
+    organization = parameters.bind_as("organization", scope.organization_id)
+    within = f'"{access.organization_column}" = {organization}'
+    if isinstance(access, EveryoneAccess):
+        return [within]
+    if scope.sees_whole_organization:
+        return [within]
+    me = parameters.bind_as("me", scope.user_id)
+    owner = f'"{access.owner_column}"'
+    conditions = [f"{within} AND {owner} = {me}"]
+    if isinstance(access, AccountAccess):
+        name, shared = "shared_accounts", scope.shared_account_ids
+    else:
+        name, shared = "shared_budgets", scope.shared_budget_ids
+    if shared:
+        listed = parameters.bind_as(name, sorted(shared))
+        others = f"{owner} IS DISTINCT FROM {me}"
+        conditions.append(f'{within} AND "{access.shared_column}" = ANY({listed}) AND {others}')
+    return conditions
+
+
+def is_hidden(dataset: Dataset, column: str, scope: Scope) -> bool:
+    """Whether the column is empty to this scope, which then may not search or sort by it either."""
+    return column in dataset.access.restricted_columns and not scope.sees_whole_organization

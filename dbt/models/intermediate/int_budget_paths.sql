@@ -1,0 +1,1 @@
+{{ tree_paths(ref('stg_budgets'), 'budget_id') }}

@@ -1,0 +1,7 @@
+select
+    organization_id,
+    id as connection_id,
+    institution_id,
+    provider,
+    status
+from {{ source('raw', 'connections') }}

@@ -1,0 +1,7 @@
+select
+    organization_id,
+    from_currency,
+    to_currency,
+    date,
+    rate
+from {{ source('raw', 'fx_conversions') }}

@@ -1,0 +1,6 @@
+select
+    id as organization_id,
+    name,
+    base_currency,
+    snapshot_date
+from {{ source('raw', 'organizations') }}

@@ -1,0 +1,57 @@
+"""The service in this process, on the test's own database, and clients that act for its members."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack
+
+import httpx
+import pytest
+from fastapi import FastAPI
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from api.app import create_app
+from backend.identity.tokens import issue_access_token
+from backend.scope import Scope
+from backend.settings import Settings
+from tests.factories import make_member, make_organization
+
+ActAs = Callable[[Scope], httpx.AsyncClient]
+
+
+@pytest.fixture
+async def app(settings: Settings, engine: AsyncEngine) -> AsyncIterator[FastAPI]:
+    app = create_app(settings)
+    async with app.router.lifespan_context(app):
+        yield app
+
+
+@pytest.fixture
+async def stranger(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
+    """Somebody without a token."""
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test") as c:
+        yield c
+
+
+@pytest.fixture
+async def act_as(app: FastAPI, settings: Settings) -> AsyncIterator[ActAs]:
+    """A client with an access token of the given member."""
+    async with AsyncExitStack() as stack:
+
+        def client(scope: Scope) -> httpx.AsyncClient:
+            token = issue_access_token(settings, scope.user_id, scope.organization_id)
+            made = httpx.AsyncClient(
+                transport=httpx.ASGITransport(app),
+                base_url="http://test",
+                headers={"Authorization": f"Bearer {token}"},
+            )
+            stack.push_async_callback(made.aclose)
+            return made
+
+        yield client
+
+
+@pytest.fixture
+async def owner(engine: AsyncEngine) -> Scope:
+    """The owner of an organization with base currency EUR."""
+    return await make_member(engine, await make_organization(engine))

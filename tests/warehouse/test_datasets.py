@@ -1,0 +1,305 @@
+"""Metadata that must not be served is refused, and the refusal names the fault."""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from backend.warehouse.datasets import DatasetError, load_datasets
+from backend.warehouse.registry import inspect
+from tests.warehouse.hand_made import TABLES, make_manifest, sample_rows, write_tables
+
+Spoil = Callable[[dict[str, Any]], object]
+
+
+def load(manifest: dict[str, Any], columns: dict[str, dict[str, str]] | None = None) -> Any:
+    return load_datasets(manifest, TABLES if columns is None else columns)
+
+
+def spoiled(dataset: str, change: Spoil) -> dict[str, Any]:
+    manifest = make_manifest()
+    change(manifest["nodes"][f"model.outlay.{dataset}"]["config"]["meta"])
+    return manifest
+
+
+def test_good_metadata_loads() -> None:
+    datasets = load(make_manifest())
+    assert set(datasets) == set(TABLES)
+    transactions = datasets["fct_transactions"]
+    assert transactions.columns["tag_ids"].type.name == "list<uuid>"
+    assert transactions.columns["amount"].description == "Column amount."
+    assert transactions.targets["budget"] is datasets["dim_budgets"]
+    assert datasets["dim_tags"].tests == 1
+    assert datasets["fct_daily_spending_by_tag"].instead == {"tag_id": ("fct_transactions",)}
+
+
+FAULTS: dict[str, tuple[str, Spoil, str, str]] = {
+    "unknown key": ("dim_tags", lambda m: m.update(filter={}), "filter", "Did you mean 'filters'"),
+    "unknown key of access": (
+        "dim_tags",
+        lambda m: m["access"].update(evryone=True),
+        "access.evryone",
+        "is not a known key",
+    ),
+    "no access": ("fct_transactions", lambda m: m.pop("access"), "access", "required"),
+    "empty access": (
+        "fct_transactions",
+        lambda m: m.update(access={}),
+        "access.organization_column",
+        "required",
+    ),
+    "access without owner": (
+        "fct_transactions",
+        lambda m: m["access"].pop("owner_column"),
+        "access.owner_column",
+        "required",
+    ),
+    "public and tenant at once": (
+        "fct_transactions",
+        lambda m: m["access"].update(public=True),
+        "access.organization_column",
+        "is not a known key",
+    ),
+    "public rows of organizations": (
+        "fct_transactions",
+        lambda m: m.update(access={"public": True}, joins={}),
+        "access.public",
+        "belong to organizations",
+    ),
+    "everyone by a text": (
+        "dim_tags",
+        lambda m: m["access"].update(everyone="yes"),
+        "access.everyone",
+        "True",
+    ),
+    "access column missing": (
+        "fct_transactions",
+        lambda m: m["access"].update(owner_column="owner"),
+        "access.owner_column",
+        "Did you mean 'owner_id'",
+    ),
+    "access column of another type": (
+        "fct_transactions",
+        lambda m: m["access"].update(owner_column="vendor"),
+        "access.owner_column",
+        "is text, it must be uuid",
+    ),
+    "unknown group": ("dim_tags", lambda m: m.update(group="marts"), "group", "facts"),
+    "unknown grain": ("dim_date", lambda m: m.update(time_grain="hour"), "time_grain", "day"),
+    "grain without dates": (
+        "dim_tags",
+        lambda m: m.update(time_grain="day"),
+        "time_grain",
+        "needs filters.date_column",
+    ),
+    "no friendly name": ("dim_tags", lambda m: m.pop("friendly_name"), "friendly_name", "required"),
+    "filter column missing": (
+        "fct_transactions",
+        lambda m: m["filters"].update(date_column="day"),
+        "filters.date_column",
+        "no column 'day'",
+    ),
+    "filter column of another type": (
+        "fct_transactions",
+        lambda m: m["filters"].update(date_column="created_at"),
+        "filters.date_column",
+        "must be date",
+    ),
+    "restricted column missing": (
+        "dim_budgets",
+        lambda m: m["access"].update(restricted_columns=["parent"]),
+        "access.restricted_columns",
+        "Did you mean 'parent_id'",
+    ),
+    "restricted access column": (
+        "dim_budgets",
+        lambda m: m["access"].update(restricted_columns=["owner_id"]),
+        "access.restricted_columns",
+        "also an access",
+    ),
+    "sum over text": (
+        "fct_transactions",
+        lambda m: m["measures"].update(bad={"agg": "sum", "column": "vendor"}),
+        "measures.bad.column",
+        "sum over 'vendor', which is text",
+    ),
+    "maximum of a text": (
+        "fct_transactions",
+        lambda m: m["measures"].update(bad={"agg": "max", "column": "vendor"}),
+        "measures.bad.column",
+        "which is text",
+    ),
+    "sum over nothing": (
+        "fct_transactions",
+        lambda m: m["measures"].update(bad={"agg": "sum"}),
+        "measures.bad",
+        "needs a column",
+    ),
+    "measure over a missing column": (
+        "fct_transactions",
+        lambda m: m["measures"]["total"].update(column="amont"),
+        "measures.total.column",
+        "Did you mean 'amount'",
+    ),
+    "unknown aggregate": (
+        "fct_transactions",
+        lambda m: m["measures"]["total"].update(agg="avg"),
+        "measures.total.agg",
+        "sum",
+    ),
+    "money without its currency": (
+        "fct_transactions",
+        lambda m: m["measures"]["total"].pop("currency_column"),
+        "measures.total",
+        "needs a currency_column",
+    ),
+    "money that is a date": (
+        "fct_transactions",
+        lambda m: m["measures"]["largest"].update(column="booking_date"),
+        "measures.largest.column",
+        "money must be decimal",
+    ),
+    "ratio of something unknown": (
+        "fct_transactions",
+        lambda m: m["measures"]["average"].update(ratio=["totl", "events"]),
+        "measures.average.ratio",
+        "Did you mean 'total'",
+    ),
+    "ratio of what is not additive": (
+        "fct_transactions",
+        lambda m: m["measures"]["average"].update(ratio=["total", "vendors"]),
+        "measures.average.ratio",
+        "'vendors' is not additive",
+    ),
+    "ratio of a ratio": (
+        "fct_transactions",
+        lambda m: m["measures"].update(bad={"ratio": ["average", "events"]}),
+        "measures.bad.ratio",
+        "'average' is not additive",
+    ),
+    "ratio of three": (
+        "fct_transactions",
+        lambda m: m["measures"]["average"].update(ratio=["total", "events", "events"]),
+        "measures.average.ratio",
+        "at most 2",
+    ),
+    "distinct count called additive": (
+        "fct_transactions",
+        lambda m: m["measures"]["vendors"].update(additive={"over": "all", "time": "sum"}),
+        "measures.vendors.additive",
+        "cannot be added up",
+    ),
+    "exception over a missing column": (
+        "fct_daily_spending_by_tag",
+        lambda m: m["measures"]["spent"].update(additive={"over": {"except": ["tags"]}}),
+        "measures.spent.additive.over.except",
+        "no column 'tags'",
+    ),
+    "join to nowhere": (
+        "fct_transactions",
+        lambda m: m["joins"]["account"].update(to="dim_account"),
+        "joins.account.to",
+        "Did you mean 'dim_accounts'",
+    ),
+    "join to a fact": (
+        "fct_transactions",
+        lambda m: m["joins"]["account"].update(to="fct_monthly_trends"),
+        "joins.account.to",
+        "is not a dimension",
+    ),
+    "join over a column that the target lacks": (
+        "fct_transactions",
+        lambda m: m["joins"]["account"].update(on="budget_id"),
+        "joins.account.on",
+        "has no column 'budget_id'",
+    ),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_hostile_metadata_is_refused_by_name(fault: str) -> None:
+    dataset, change, key, reason = FAULTS[fault]
+    with pytest.raises(DatasetError) as refusal:
+        load(spoiled(dataset, change))
+    assert (refusal.value.dataset, refusal.value.key) == (dataset, key)
+    assert reason in refusal.value.reason
+    assert dataset in str(refusal.value)
+
+
+def test_an_unquoted_on_of_yaml_is_understood() -> None:
+    manifest = spoiled(
+        "fct_transactions",
+        lambda m: m.update(joins={"account": {"to": "dim_accounts", "true": "account_id"}}),
+    )
+    assert load(manifest)["fct_transactions"].joins["account"].on == "account_id"
+
+
+def test_a_mart_must_say_whether_it_is_a_dataset() -> None:
+    silent = spoiled("dim_tags", lambda m: m.pop("dataset"))
+    with pytest.raises(DatasetError, match="neither true nor false"):
+        load(silent)
+    maybe = spoiled("dim_tags", lambda m: m.update(dataset="yes"))
+    with pytest.raises(DatasetError, match="dim_tags: dataset"):
+        load(maybe)
+    no = spoiled("dim_date", lambda m: m.update(dataset=False))
+    assert "dim_date" not in load(no)
+
+
+def test_a_table_that_dbt_does_not_know_is_refused() -> None:
+    with pytest.raises(DatasetError, match="stray"):
+        load(make_manifest(), {**TABLES, "stray": {"id": "UUID"}})
+
+
+def test_a_dataset_without_its_table_is_refused() -> None:
+    with pytest.raises(DatasetError, match="dim_tags: dataset: has no table"):
+        load(make_manifest(), {name: c for name, c in TABLES.items() if name != "dim_tags"})
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda node: node.update(description=" "), "dim_tags: description: is missing"),
+        (
+            lambda node: node["columns"]["name"].update(description=""),
+            "dim_tags: columns.name: has no description",
+        ),
+        (
+            lambda node: node["columns"].pop("name"),
+            "dim_tags: columns.name: has no description",
+        ),
+        (
+            lambda node: node["columns"].update(ghost={"description": "Gone."}),
+            "dim_tags: columns.ghost: is described and is not in the table",
+        ),
+    ],
+    ids=["dataset", "column", "whole column", "ghost"],
+)
+def test_every_word_must_be_there(change: Spoil, message: str) -> None:
+    manifest = make_manifest()
+    change(manifest["nodes"]["model.outlay.dim_tags"])
+    with pytest.raises(DatasetError, match=message):
+        load(manifest)
+
+
+@pytest.mark.parametrize(
+    ("column", "type_"), [('na"me; DROP TABLE x', "VARCHAR"), ("_name", "VARCHAR"), ("geo", "BLOB")]
+)
+def test_columns_that_no_query_may_carry_are_refused(column: str, type_: str) -> None:
+    manifest, tables = make_manifest(), copy.deepcopy(TABLES)
+    tables["dim_tags"][column] = type_
+    manifest["nodes"]["model.outlay.dim_tags"]["columns"][column] = {"description": "Odd."}
+    with pytest.raises(DatasetError, match="dim_tags: columns"):
+        load(manifest, tables)
+
+
+def test_the_file_and_the_manifest_are_read_from_disk(tmp_path: Path) -> None:
+    write_tables(tmp_path / "outlay.duckdb", sample_rows())
+    (tmp_path / "manifest.json").write_text(json.dumps(make_manifest()))
+    columns = inspect(tmp_path / "outlay.duckdb")
+    assert columns == TABLES
+    assert set(load_datasets(tmp_path / "manifest.json", columns)) == set(TABLES)
