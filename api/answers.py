@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from fastapi import Request, Response
 
-from api.problems import COMMON_RESPONSES, READ_RESPONSES
 from backend.errors import FieldError, InvalidInput
 from backend.warehouse.formats import Page, json_answer
 from backend.warehouse.store import Snapshot
 
-RESPONSES: dict[int | str, dict[str, Any]] = COMMON_RESPONSES | READ_RESPONSES
 _LISTS = {"account_ids", "tag_ids"}
 
 

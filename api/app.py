@@ -13,6 +13,7 @@ from fastapi.routing import APIRoute
 from starlette.types import Lifespan
 
 from api import problems
+from api.body_limit import BodyLimit
 from api.deps import AppState
 from api.observability import REQUEST_ID_HEADER, Metrics, Observability, configure_logging
 from api.routers import (
@@ -91,10 +92,10 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         lifespan=_lifespan(settings),
         generate_unique_id_function=_operation_id,
         redirect_slashes=False,
-        max_body_size=MAX_BODY_BYTES,
     )
     app.state.metrics = Metrics()
     problems.install(app)
+    app.add_middleware(BodyLimit, max_bytes=MAX_BODY_BYTES)
     app.add_middleware(
         CORSMiddleware,
         allow_origins=settings.cors_origins,

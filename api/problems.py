@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from http import HTTPStatus
 from typing import Any
 
 import structlog
@@ -29,6 +28,14 @@ from backend.errors import (
 )
 
 MEDIA_TYPE = "application/problem+json"
+
+# Our own words: the standard library's differ between versions of Python, and a type is stable.
+_STATUSES: dict[int, tuple[str, str | None]] = {
+    400: ("Bad request", None),
+    404: ("Not found", "There is nothing at this path."),
+    405: ("Method not allowed", "This method is not possible here."),
+    413: ("Content too large", None),
+}
 
 _log = structlog.get_logger(__name__)
 
@@ -107,18 +114,15 @@ def _outlay_error(request: Request, error: OutlayError) -> JSONResponse:
     )
 
 
-def _http_exception(request: Request, error: HTTPException) -> JSONResponse:
-    status = HTTPStatus(error.status_code)
-    details = {
-        HTTPStatus.NOT_FOUND: "There is nothing at this path.",
-        HTTPStatus.METHOD_NOT_ALLOWED: f"{request.method} is not possible here.",
-    }
+def respond_to_status(request: Request, error: HTTPException) -> JSONResponse:
+    """For refusals of the framework, which know a status and little more."""
+    title, detail = _STATUSES.get(error.status_code, ("Refused", None))
     return respond(
         request,
-        slug=status.phrase.lower().replace(" ", "-").replace("'", ""),
-        title=status.phrase,
-        status=status,
-        detail=details.get(status, error.detail),
+        slug=title.lower().replace(" ", "-"),
+        title=title,
+        status=error.status_code,
+        detail=detail or error.detail,
         headers=error.headers,
     )
 
@@ -189,7 +193,7 @@ class UnexpectedErrors:
 def install(app: FastAPI) -> None:
     app.add_middleware(UnexpectedErrors)
     app.add_exception_handler(OutlayError, _outlay_error)  # type: ignore[arg-type]  # a handler takes its own error
-    app.add_exception_handler(HTTPException, _http_exception)  # type: ignore[arg-type]
+    app.add_exception_handler(HTTPException, respond_to_status)  # type: ignore[arg-type]
     app.add_exception_handler(RequestValidationError, _validation_error)  # type: ignore[arg-type]
     app.add_exception_handler(DBAPIError, _database_error)
     app.add_exception_handler(PoolTimeout, _database_error)

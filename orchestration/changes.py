@@ -9,24 +9,24 @@ for nothing.
 
 from __future__ import annotations
 
+from contextlib import closing
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Self
 
+from adbc_driver_postgresql import dbapi
 from pydantic import BaseModel
-from sqlalchemy.engine import URL
 
-from backend.db.bootstrap import connect
 from backend.settings import Settings
 from backend.warehouse.source_queries import TABLES
 
 _COUNTERS = """
 SELECT relname, n_tup_ins, n_tup_upd, n_tup_del
 FROM pg_stat_user_tables
-WHERE schemaname = 'public' AND relname = ANY ($1)
+WHERE schemaname = 'public'
 ORDER BY relname
 """
-_READ = [*(table.name for table in TABLES), "fx_rates"]  # the rates reach us as `fx_conversions`
+_READ = {*(table.name for table in TABLES), "fx_rates"}  # the rates reach us as `fx_conversions`
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,15 +37,14 @@ class Source:
     has_organizations: bool
 
 
-async def observe(url: URL) -> Source:
-    """`url` is that of the role outlay_extract."""
-    connection = await connect(url)
-    try:
-        counters = await connection.fetch(_COUNTERS, _READ)
-        populated = await connection.fetchval("SELECT EXISTS (SELECT FROM organizations)")
-    finally:
-        await connection.close()
-    written = sha256(repr([tuple(row) for row in counters]).encode()).hexdigest()
+def observe(url: str) -> Source:
+    """`url` is libpq's, of the role outlay_extract."""
+    with closing(dbapi.connect(url, autocommit=True)) as connection, connection.cursor() as cursor:
+        cursor.execute(_COUNTERS)
+        counters = [row for row in cursor.fetchall() if row[0] in _READ]
+        cursor.execute("SELECT EXISTS (SELECT FROM organizations)")
+        (populated,) = cursor.fetchone()
+    written = sha256(repr(counters).encode()).hexdigest()
     return Source(written, has_organizations=populated)
 
 

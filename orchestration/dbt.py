@@ -25,7 +25,7 @@ from orchestration.resources import OWNERS, POOL, Build, table_metadata
 from orchestration.tables import Table, describe
 
 PROJECT = PROJECT_ROOT / "dbt"
-_OUTPUTS = {"target", "logs", "dbt_packages"}
+_NOT_PARSED = {"target", "logs", "dbt_packages", "lint", "__pycache__"}
 
 
 class DbtProjectError(Exception):
@@ -97,7 +97,7 @@ def _fingerprint() -> str:
     digest = hashlib.sha256(f"{version('dbt-core')} {version('dbt-duckdb')}".encode())
     for path in sorted(PROJECT.rglob("*")):
         place = path.relative_to(PROJECT)
-        if path.is_file() and not _OUTPUTS & set(place.parts):
+        if path.is_file() and not _NOT_PARSED & set(place.parts):
             digest.update(f"{place}\0".encode())
             digest.update(hashlib.sha256(path.read_bytes()).digest())
     return digest.hexdigest()

@@ -1,14 +1,12 @@
 """The job `refresh` and its first and third stage: extract, (dbt,) reconcile."""
 
-import asyncio
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from decimal import Decimal
 from typing import Any
 
-import asyncpg
 import dagster as dg
-from adbc_driver_manager import OperationalError as DriverOperationalError
+from adbc_driver_manager import OperationalError
 
 from backend.jobs.launcher import REFRESH_JOB
 from backend.warehouse.contents import Reconciled, Source
@@ -22,14 +20,6 @@ from orchestration.resources import OWNERS, POOL, Build, table_metadata
 from orchestration.tables import describe
 
 RECONCILIATION = dg.AssetKey("reconciliation")
-# PostgreSQL is away, restarting or full.
-_TRANSIENT = (
-    OSError,
-    DriverOperationalError,
-    asyncpg.PostgresConnectionError,
-    asyncpg.OperatorInterventionError,
-    asyncpg.InsufficientResourcesError,
-)
 SHOWN = 100  # differences; a fault usually touches many rows in the same way
 
 _RECONCILED = sorted({fact.partition(".")[0] for fact in SOURCE_TOTALS})
@@ -94,12 +84,11 @@ def extract_source(
 
 def _extract(build: Build, report: Callable[[TableRead], None]) -> tuple[str, Extraction]:
     """What was written until now, and everything as a snapshot sees it that is taken thereafter."""
-    url = build.settings.role_url("outlay_extract")
+    url = build.settings.role_url("outlay_extract").render_as_string(hide_password=False)
     try:
-        written = asyncio.run(observe(url)).written
-        libpq = url.render_as_string(hide_password=False)
-        return written, extract(libpq, build.folder, progress=report)
-    except _TRANSIENT:  # the retry policy's
+        written = observe(url).written
+        return written, extract(url, build.folder, progress=report)
+    except OperationalError:  # PostgreSQL is away, restarting or full: the retry policy's
         raise
     except Exception as error:
         raise dg.Failure(str(error), allow_retries=False) from error

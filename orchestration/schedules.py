@@ -1,6 +1,5 @@
 """What starts a refresh without being asked: the night, and changes that have settled."""
 
-import asyncio
 import time
 
 import dagster as dg
@@ -42,7 +41,7 @@ def after_changes(settings: Settings) -> dg.SensorDefinition:
     def sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult:
         decision = decide(
             Watch.load(context.cursor),
-            asyncio.run(observe(settings.role_url("outlay_extract"))),
+            observe(settings.role_url("outlay_extract").render_as_string(hide_password=False)),
             _refreshes(context.instance, settings),
             Pace.of(settings),
             time.time(),

@@ -6,8 +6,9 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Response
 
-from api.answers import RESPONSES, answer, headers, refuse_repetition
+from api.answers import answer, headers, refuse_repetition
 from api.deps import CurrentScope, WarehouseDep
+from api.problems import READ_RESPONSES
 from api.schemas.analytics import (
     AnalyticsStatus,
     DatasetAnswer,
@@ -21,7 +22,7 @@ from backend.errors import Unavailable
 router = APIRouter(
     prefix="/api/analytics",
     tags=["insights"],
-    responses=RESPONSES,
+    responses=READ_RESPONSES,
     dependencies=[Depends(refuse_repetition)],
 )
 

@@ -29,7 +29,7 @@ class Supervisor:
     """Owns the child processes.
 
     Each child has a session of its own, so that a Ctrl-C reaches only the supervisor, which stops
-    them in order. Their pids are written to `record`; what a killed supervisor left behind is ended
+    them. Their pids are written to `record`; what a killed supervisor left behind is ended
     at the next start.
     """
 
@@ -105,12 +105,15 @@ class Supervisor:
         return "\n".join(log.read_text(errors="replace").splitlines()[-lines:])
 
     def stop(self) -> None:
-        """Stop the newest first, with everything that they started themselves."""
-        while self._running:
-            _, process = self._running.pop()
+        """Stop every child, with everything that it started itself."""
+        processes = []
+        for _, child in self._running:
             with suppress(psutil.Error):
-                _end([psutil.Process(process.pid)], grace_seconds=8)
-            process.wait()
+                processes.append(psutil.Process(child.pid))
+        _end(processes, grace_seconds=8)
+        for _, child in self._running:
+            child.wait()
+        self._running.clear()
         self._record.unlink(missing_ok=True)
 
     def _write_record(self) -> None:

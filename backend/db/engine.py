@@ -21,6 +21,7 @@ def create_engine(url: URL, *, pool_size: int = 10) -> AsyncEngine:
         max_overflow=5,
         pool_pre_ping=True,
         pool_timeout=5,
+        hide_parameters=True,  # an error goes to the log, people's data does not
         connect_args={"timeout": 3, "server_settings": {"application_name": "outlay"}},
     )
 

@@ -13,6 +13,7 @@ from backend.warehouse.contents import Generation
 from backend.warehouse.datasets import Dataset, DatasetError
 from backend.warehouse.generation import DATABASE, MANIFEST, read
 from backend.warehouse.registry import load_registry
+from backend.warehouse.spill import new_spill_folder
 
 UNREADABLE = (OSError, ValueError, LookupError, TypeError, DatasetError, duckdb.Error)
 
@@ -64,8 +65,6 @@ def open_generation(folder: Path, settings: Settings) -> OpenGeneration:
 
 def _connect(database: Path, settings: Settings) -> duckdb.DuckDBPyConnection:
     """Read-only, without access to anything but this file, and with settings nobody can change."""
-    temporary = settings.home / "tmp" / "queries"
-    temporary.mkdir(parents=True, exist_ok=True)
     connection = duckdb.connect(
         database,
         read_only=True,
@@ -77,7 +76,7 @@ def _connect(database: Path, settings: Settings) -> duckdb.DuckDBPyConnection:
             "python_enable_replacements": False,
             "memory_limit": settings.duckdb_memory_limit,
             "threads": settings.duckdb_threads,
-            "temp_directory": str(temporary),
+            "temp_directory": str(new_spill_folder(settings)),
             "preserve_insertion_order": True,  # paging without ORDER BY rests on it
         },
     )

@@ -22,6 +22,7 @@ from backend.warehouse.formats import Page, json_array, json_statement
 from backend.warehouse.generation import CURRENT, resolve
 from backend.warehouse.open_generation import UNREADABLE, OpenGeneration, open_generation
 from backend.warehouse.spec import Dimension, Filter, Operator, QuerySpec
+from backend.warehouse.spill import sweep_spill_folders
 
 _ATTEMPTS = 3
 _NOT_YET = (
@@ -115,6 +116,7 @@ class Warehouse:
     ) -> None:
         self._settings = settings
         self._now = now
+        sweep_spill_folders(settings)
         self._execution = Execution(settings)
         self._current: OpenGeneration | None = None
         self._opening: asyncio.Task[None] | None = None

@@ -1,7 +1,7 @@
 """Stand-ins that let sqlfluff render the models without dbt and without a database.
 
-They write a call of the macro's name over its arguments: not what dbt would run, but SQL of the same
-shape, and that is all that a linter looks at.
+They write a call of the macro's name over its arguments: not what dbt would run, but SQL of the
+same shape, and that is all that a linter looks at.
 """
 
 from __future__ import annotations

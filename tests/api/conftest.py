@@ -14,6 +14,7 @@ from api.app import create_app
 from backend.identity.tokens import issue_access_token
 from backend.scope import Scope
 from backend.settings import Settings
+from tests.api.books import Books, open_books
 from tests.factories import make_member, make_organization
 
 ActAs = Callable[[Scope], httpx.AsyncClient]
@@ -55,3 +56,8 @@ async def act_as(app: FastAPI, settings: Settings) -> AsyncIterator[ActAs]:
 async def owner(engine: AsyncEngine) -> Scope:
     """The owner of an organization with base currency EUR."""
     return await make_member(engine, await make_organization(engine))
+
+
+@pytest.fixture
+async def books(engine: AsyncEngine, owner: Scope) -> Books:
+    return await open_books(engine, owner)

@@ -148,9 +148,7 @@ async def test_a_member_makes_accounts_for_themselves_only(
     assert made.json()["owner_id"] == str(member.user_id)
     for_other = await client.post("/api/accounts", json=CARD | {"owner_id": str(owner.user_id)})
     assert_problem(for_other, 403, "forbidden")
-    given_away = await client.patch(
-        made.headers["location"], json={"owner_id": str(owner.user_id)}
-    )
+    given_away = await client.patch(made.headers["location"], json={"owner_id": str(owner.user_id)})
     assert_problem(given_away, 403, "forbidden")
     by_owner = await act_as(owner).post(
         "/api/accounts", json=CARD | {"owner_id": str(member.user_id)}

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
@@ -55,9 +55,7 @@ async def test_a_password_becomes_a_token_that_works(
     assert login["expires_in"] == settings.jwt_ttl_seconds
     assert login["organization"]["organization_id"] == str(ada.organization_id)
 
-    me = await stranger.get(
-        "/api/me", headers={"Authorization": f"Bearer {login['access_token']}"}
-    )
+    me = await stranger.get("/api/me", headers={"Authorization": f"Bearer {login['access_token']}"})
     assert me.json() == {
         "user": {"id": str(ada.user_id), "email": email, "name": me.json()["user"]["name"]},
         "organization": {
@@ -93,9 +91,7 @@ async def test_a_wrong_password_and_an_unknown_user_are_one_answer(
         (without_password, PASSWORD),
         ("' OR 1=1 --", PASSWORD),
     ):
-        answer = await stranger.post(
-            "/api/auth/token", json={"email": email, "password": password}
-        )
+        answer = await stranger.post("/api/auth/token", json={"email": email, "password": password})
         details.add(assert_problem(answer, 401, "unauthenticated"))
     assert details == {"The e-mail address or the password is wrong."}
 
@@ -172,7 +168,7 @@ def other_type(settings: Settings, scope: Scope, type_: str | None) -> str:
     return jwt.encode(claims, settings.secrets.jwt.get_secret_value(), headers={"typ": type_})
 
 
-ATTACKS = {
+ATTACKS: dict[str, Callable[[Settings, Scope], str]] = {
     "another key": lambda s, o: forged(s, o, key="x" * 32),
     "no algorithm": unsigned,
     "another issuer": lambda s, o: forged(s, o, iss="somebody"),

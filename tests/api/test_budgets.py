@@ -228,9 +228,7 @@ async def test_a_member_plans_for_themselves(
     made = await client.post("/api/budgets", json=MARKETING | {"parent_id": str(shared.id)})
     assert made.json()["parent_id"] == str(shared.id)
     assert made.json()["owner_id"] == str(member.user_id)
-    under_hidden = await client.post(
-        "/api/budgets", json=MARKETING | {"parent_id": str(hidden.id)}
-    )
+    under_hidden = await client.post("/api/budgets", json=MARKETING | {"parent_id": str(hidden.id)})
     assert_problem(under_hidden, 422, "invalid-input", "#/parent_id")
     place = f"/api/budgets/{shared.id}"
     assert_problem(await client.patch(place, json={"name": "x"}), 403, "forbidden")

@@ -91,9 +91,7 @@ async def test_bad_input_is_pointed_at(
     assert_problem(answer, 422, "invalid-input", pointer)
 
 
-async def test_a_category_in_use_is_kept(
-    act_as: ActAs, engine: AsyncEngine, owner: Scope
-) -> None:
+async def test_a_category_in_use_is_kept(act_as: ActAs, engine: AsyncEngine, owner: Scope) -> None:
     async with organization_session(engine, owner.organization_id) as session:
         account = await add_account(session, owner.user_id)
         category = await add_category(session)
@@ -131,9 +129,7 @@ async def test_somebody_elses_category_is_as_good_as_none(
                 assert_problem(await client.get(place), 404, "not-found"),
                 assert_problem(await client.patch(place, json={"name": "x"}), 404, "not-found"),
                 assert_problem(await client.delete(place), 404, "not-found"),
-                assert_problem(
-                    await client.get("/api/categories", params=under), 404, "not-found"
-                ),
+                assert_problem(await client.get("/api/categories", params=under), 404, "not-found"),
                 assert_problem(
                     await client.post("/api/categories", json={"name": "x"} | under),
                     422,

@@ -36,16 +36,14 @@ async def client(
     engine = create_engine(settings.role_url("outlay_app", driver="asyncpg"))
     owner = await make_member(engine, await make_organization(engine))
     await engine.dispose()
-    headers = [
-        {"Authorization": f"Bearer {issue_access_token(settings, owner.user_id, owner.organization_id)}"}
-        for _ in range(2)
-    ]
+    tokens = [issue_access_token(settings, owner.user_id, owner.organization_id) for _ in range(2)]
+    known, unknown = ({"Authorization": f"Bearer {token}"} for token in tokens)
     app = create_app(settings)
     async with (
         app.router.lifespan_context(app),
         httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test") as client,
     ):
-        yield client, headers[0], headers[1]
+        yield client, known, unknown
 
 
 async def test_with_postgresql_away(

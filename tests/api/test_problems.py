@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+
 import httpx
 import pytest
 from fastapi import APIRouter, FastAPI
@@ -33,8 +35,16 @@ async def test_an_id_that_is_none(act_as: ActAs, owner: Scope) -> None:
 
 
 async def test_a_body_that_is_too_large(act_as: ActAs, owner: Scope) -> None:
-    answer = await act_as(owner).post("/api/tags", json={"name": "x" * 2**20})
-    assert_problem(answer, 413, "content-too-large")
+    async def in_pieces() -> AsyncIterator[bytes]:
+        for _ in range(17):
+            yield b"x" * 2**16
+
+    for body in (b"x" * (2**20 + 1), in_pieces()):
+        answer = await act_as(owner).post(
+            "/api/tags", content=body, headers={"Content-Type": "application/json"}
+        )
+        assert_problem(answer, 413, "content-too-large")
+        assert answer.headers["x-request-id"]
 
 
 async def test_a_body_of_another_type(act_as: ActAs, owner: Scope) -> None:
@@ -75,9 +85,7 @@ def faulty(app: FastAPI) -> FastAPI:
     return app
 
 
-async def test_a_fault_of_ours_tells_nothing(
-    faulty: FastAPI, stranger: httpx.AsyncClient
-) -> None:
+async def test_a_fault_of_ours_tells_nothing(faulty: FastAPI, stranger: httpx.AsyncClient) -> None:
     answer = await stranger.get("/fails", headers={"X-Request-Id": "r-1"})
     assert_problem(answer, 500, "internal-error")
     assert answer.headers["x-request-id"] == "r-1"
@@ -92,14 +100,14 @@ async def test_a_fault_of_ours_tells_nothing(
         ("SELECT 1e20::numeric(18, 4)", 422, "invalid-input"),
         ("INSERT INTO tags (name) VALUES ('a'), ('a')", 409, "conflict"),
         (
-            "INSERT INTO accounts (owner_id, name, type, currency) "
-            "VALUES (gen_random_uuid(), 'x', 'bank', 'EUR')",
+            """INSERT INTO accounts (owner_id, name, type, currency)
+            VALUES (gen_random_uuid(), 'x', 'bank', 'EUR')""",
             422,
             "invalid-input",
         ),
         (
-            "INSERT INTO fx_rates (base_currency, quote_currency, date, rate, source) "
-            "VALUES ('EUR', 'USD', '2025-01-01', -1, 'x')",
+            """INSERT INTO fx_rates (base_currency, quote_currency, date, rate, source)
+            VALUES ('EUR', 'USD', '2025-01-01', -1, 'x')""",
             422,
             "invalid-input",
         ),
@@ -109,7 +117,7 @@ async def test_a_fault_of_ours_tells_nothing(
     ],
 )
 async def test_what_postgresql_refuses_is_told_without_its_words(
-    faulty: FastAPI, act_as: ActAs, owner: Scope, statement: str, status: int, slug: str
+    faulty: FastAPI, act_as: ActAs, owner: Scope, *, statement: str, status: int, slug: str
 ) -> None:
     answer = await act_as(owner).get("/sql", params={"statement": statement})
     detail = assert_problem(answer, status, slug)

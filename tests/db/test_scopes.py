@@ -1,29 +1,26 @@
-"""Scopes: loaded through row-level security, remembered for seconds, and known through an outage."""
+"""Scopes: loaded through row-level security, remembered for seconds, known through an outage."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
-from typing import Any
 
 import pytest
-from sqlalchemy import event, update
+from sqlalchemy import update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from backend.budgets.models import BudgetShare
 from backend.db.bootstrap import connect
-from backend.db.engine import create_engine, organization_session
-from backend.errors import Unauthenticated, Unavailable
-from backend.identity.models import ApiToken, Member
-from backend.identity.scopes import FRESH, KNOWN, RETRY, ScopeCache
+from backend.db.engine import organization_session
+from backend.errors import Unauthenticated
+from backend.identity.models import ApiToken
+from backend.identity.scopes import FRESH, ScopeCache
 from backend.identity.service import create_api_token
-from backend.identity.tokens import issue_access_token
 from backend.scope import Role, Scope
 from backend.settings import Settings
-from tests import server
+from tests.db.scope_helpers import Clock, Counter, access_token, set_role, until_role
 from tests.factories import (
     add_account,
     add_budget,
@@ -31,28 +28,6 @@ from tests.factories import (
     make_organization,
     share_account,
 )
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = datetime.now(UTC)
-
-    def __call__(self) -> datetime:
-        return self.now
-
-
-class Counter:
-    """Counts how often the engine asks PostgreSQL for a scope."""
-
-    def __init__(self, engine: AsyncEngine) -> None:
-        self.loads = 0
-        self.on_load: Any = lambda: None
-        event.listen(engine.sync_engine, "before_cursor_execute", self._count)
-
-    def _count(self, _connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
-        if "account_shares" in statement:
-            self.loads += 1
-            self.on_load()
 
 
 @pytest.fixture
@@ -73,23 +48,6 @@ async def scopes(
 @pytest.fixture
 async def member(engine: AsyncEngine) -> Scope:
     return await make_member(engine, await make_organization(engine), Role.MEMBER)
-
-
-def access_token(settings: Settings, scope: Scope) -> str:
-    return issue_access_token(settings, scope.user_id, scope.organization_id)
-
-
-async def set_role(engine: AsyncEngine, scope: Scope, role: Role) -> None:
-    async with organization_session(engine, scope.organization_id) as session:
-        await session.execute(
-            update(Member).where(Member.user_id == scope.user_id).values(role=role)
-        )
-
-
-async def until_role(scopes: ScopeCache, token: str, role: Role) -> None:
-    async with asyncio.timeout(10):
-        while (await scopes.resolve(token)).role is not role:
-            await asyncio.sleep(0)
 
 
 async def test_a_scope_says_who_asks_and_what_they_may_see(
@@ -168,11 +126,7 @@ async def test_a_revoked_api_token_ends_at_once(
     assert (await scopes.resolve(token)).read_only is False
     async with organization_session(engine, member.organization_id) as session:
         await session.execute(update(ApiToken).values(revoked_at=datetime.now(UTC)))
-    with pytest.raises(Unauthenticated):
-        async with asyncio.timeout(10):
-            while True:
-                await scopes.resolve(token)
-                await asyncio.sleep(0)
+    await until_role(scopes, token, None)
 
 
 async def test_an_api_token_is_not_remembered_beyond_its_expiry(
@@ -243,7 +197,12 @@ async def test_only_so_many_are_remembered(
     scopes = ScopeCache(settings, engine, clock=clock, capacity=2)
     counter = Counter(engine)
     first, second, third = (access_token(settings, member) for _ in range(3))
-    for token in (first, second, first, third):  # the second is the least recent when the third comes
+    for token in (
+        first,
+        second,
+        first,
+        third,
+    ):  # the second is the least recent when the third comes
         await scopes.resolve(token)
     counter.loads = 0
     for token in (first, third):
@@ -251,71 +210,3 @@ async def test_only_so_many_are_remembered(
     assert counter.loads == 0
     await scopes.resolve(second)
     assert counter.loads == 1
-
-
-@pytest.fixture(scope="module")
-def own_server() -> Iterator[server.Server]:
-    """A PostgreSQL that may be stopped without hurting other tests."""
-    owned = server.Server()
-    owned.url = owned.start()  # type: ignore[attr-defined]
-    yield owned
-    owned.stop()
-
-
-@pytest.fixture
-async def instance(own_server: server.Server, tmp_path: Path) -> AsyncIterator[Settings]:
-    await asyncio.to_thread(own_server.postgres.start)
-    url = await server.clone(own_server.url)  # type: ignore[attr-defined]
-    yield server.settings_for(tmp_path / "home", url)
-    await asyncio.to_thread(own_server.postgres.start)
-    await server.drop(url)
-
-
-async def test_with_postgresql_away_known_callers_go_on_for_a_while(
-    own_server: server.Server, instance: Settings, clock: Clock
-) -> None:
-    engine = create_engine(instance.role_url("outlay_app", driver="asyncpg"))
-    member = await make_member(engine, await make_organization(engine), Role.MEMBER)
-    scopes = ScopeCache(instance, engine, clock=clock)
-    async with organization_session(engine, member.organization_id) as session:
-        unknown = await create_api_token(session, member.user_id, name="unknown")
-    known, forgotten = access_token(instance, member), access_token(instance, member)
-    for token in (known, forgotten):
-        await scopes.resolve(token)
-
-    await asyncio.to_thread(own_server.postgres.stop)
-    clock.now += KNOWN - RETRY
-    assert (await scopes.resolve(known)).user_id == member.user_id
-    for token in (unknown, access_token(instance, member)):
-        with pytest.raises(Unavailable) as refused:
-            await scopes.resolve(token)
-        assert refused.value.retry_after_seconds == 5
-    clock.now += RETRY
-    with pytest.raises(Unavailable):
-        await scopes.resolve(known)
-    scopes.forget(member.user_id)
-    with pytest.raises(Unavailable):
-        await scopes.resolve(forgotten)
-
-    await asyncio.to_thread(own_server.postgres.start)
-    for token in (known, forgotten, unknown):
-        assert (await scopes.resolve(token)).user_id == member.user_id
-    await scopes.aclose()
-    await engine.dispose()
-
-
-async def test_after_a_restart_changes_are_heard_again(
-    own_server: server.Server, instance: Settings, clock: Clock
-) -> None:
-    engine = create_engine(instance.role_url("outlay_app", driver="asyncpg"))
-    member = await make_member(engine, await make_organization(engine), Role.MEMBER)
-    scopes = ScopeCache(instance, engine, clock=clock)
-    scopes.start()
-    token = access_token(instance, member)
-    await scopes.resolve(token)
-    await asyncio.to_thread(own_server.postgres.stop)
-    await asyncio.to_thread(own_server.postgres.start)
-    await set_role(engine, member, Role.VIEWER)
-    await until_role(scopes, token, Role.VIEWER)
-    await scopes.aclose()
-    await engine.dispose()

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from pathlib import Path
 
 from backend.db.engine import create_engine, organization_session
 from backend.scope import Scope
 from backend.settings import Settings
+from tests import server
 from tests.factories import (
     add_account,
     add_balance,
@@ -20,6 +25,8 @@ from tests.factories import (
     make_member,
     make_organization,
 )
+
+UNUSED_TAG = "On nothing yet"
 
 
 async def add_small_ledger(settings: Settings) -> Scope:
@@ -35,6 +42,7 @@ async def add_small_ledger(settings: Settings) -> Scope:
             dollars = await add_account(session, owner.user_id, currency="USD", type="card")
             category = await add_category(session)
             tag = await add_tag(session)
+            await add_tag(session, name=UNUSED_TAG)
             budget = await add_budget(
                 session, owner.user_id, starts_on=yesterday, ends_on=today + timedelta(days=1)
             )
@@ -57,3 +65,13 @@ async def add_small_ledger(settings: Settings) -> Scope:
         return owner
     finally:
         await engine.dispose()
+
+
+@contextmanager
+def instance_with_ledger(server_url: str, home: Path) -> Iterator[Settings]:
+    """An instance with the small ledger in a database of its own; for fixtures of whole modules."""
+    url = asyncio.run(server.clone(server_url))
+    settings = server.settings_for(home, url)
+    asyncio.run(add_small_ledger(settings))
+    yield settings
+    asyncio.run(server.drop(url))

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from datetime import date, timedelta
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -22,13 +23,17 @@ def days(*texts: str) -> list[Period]:
             BudgetType.MONTHLY,
             date(2025, 1, 1),
             date(2025, 3, 15),
-            days("2025-01-01 to 2025-01-31", "2025-02-01 to 2025-02-28", "2025-03-01 to 2025-03-15"),
+            days(
+                "2025-01-01 to 2025-01-31", "2025-02-01 to 2025-02-28", "2025-03-01 to 2025-03-15"
+            ),
         ),
         (
             BudgetType.MONTHLY,
             date(2024, 1, 31),
             date(2024, 4, 29),
-            days("2024-01-31 to 2024-02-28", "2024-02-29 to 2024-03-30", "2024-03-31 to 2024-04-29"),
+            days(
+                "2024-01-31 to 2024-02-28", "2024-02-29 to 2024-03-30", "2024-03-31 to 2024-04-29"
+            ),
         ),
         (
             BudgetType.QUARTERLY,
@@ -51,9 +56,7 @@ def days(*texts: str) -> list[Period]:
         (BudgetType.MONTHLY, date(2025, 1, 1), date(2025, 1, 1), days("2025-01-01 to 2025-01-01")),
     ],
 )
-def test_periods(
-    type_: BudgetType, starts_on: date, ends_on: date, expected: list[Period]
-) -> None:
+def test_periods(type_: BudgetType, starts_on: date, ends_on: date, expected: list[Period]) -> None:
     assert periods(type_, starts_on, ends_on) == expected
 
 
@@ -70,7 +73,7 @@ def test_every_day_lies_in_exactly_one_period(
     assert found[0].starts_on == starts_on
     assert found[-1].ends_on == ends_on
     assert all(period.starts_on <= period.ends_on for period in found)
-    for before, after in zip(found, found[1:], strict=False):
+    for before, after in pairwise(found):
         assert after.starts_on == before.ends_on + timedelta(days=1)
 
 

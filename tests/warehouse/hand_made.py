@@ -287,6 +287,14 @@ def sample_rows() -> dict[str, list[tuple[Any, ...]]]:
     }
 
 
+def rows_of(people: dict[UUID, UUID]) -> dict[str, list[tuple[Any, ...]]]:
+    """The sample rows with other ids in place of some: those of people who exist elsewhere too."""
+    return {
+        table: [tuple(people.get(v, v) if isinstance(v, UUID) else v for v in row) for row in rows]
+        for table, rows in sample_rows().items()
+    }
+
+
 def make_manifest() -> dict[str, Any]:
     """A fresh copy that a test may spoil."""
     nodes = {

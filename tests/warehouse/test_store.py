@@ -6,7 +6,8 @@ import asyncio
 import json
 import os
 import shutil
-from collections.abc import AsyncIterator
+import threading
+from collections.abc import AsyncIterator, Iterator, Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from backend.errors import InvalidInput, NotFound, QueryTimeout, Unavailable
 from backend.scope import Role, Scope
 from backend.settings import Settings
 from backend.warehouse.spec import QuerySpec
+from backend.warehouse.spill import new_spill_folder
 from backend.warehouse.store import Snapshot, Warehouse
 from tests.warehouse.hand_made import (
     ACME,
@@ -245,6 +247,40 @@ async def test_a_cancelled_query_is_interrupted(home: Path) -> None:
     warehouse.close()
 
 
+class Late(Mapping[str, object]):
+    """No parameters, but whoever reads them waits at the gate."""
+
+    def __init__(self) -> None:
+        self.gate = threading.Event()
+
+    def __getitem__(self, key: str) -> object:
+        raise KeyError(key)
+
+    def __iter__(self) -> Iterator[str]:
+        self.gate.wait(timeout=30)
+        return iter(())
+
+    def __len__(self) -> int:
+        return 0
+
+
+async def test_a_query_cancelled_before_it_begins_is_interrupted_too(home: Path) -> None:
+    publish_hand_made(folder(home), {}, statements=ENDLESS)
+    warehouse = Warehouse(Settings(home=home, query_concurrency=1))
+    parameters = Late()
+    async with warehouse.snapshot() as snapshot:
+        sql = "SELECT count(*) FROM marts.fct_transactions WHERE vendor <> 'V1'"
+        query = snapshot._execution.fetch(snapshot._opened, sql, parameters)
+        task = asyncio.create_task(query)
+        await asyncio.sleep(0)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        parameters.gate.set()
+    assert await rows(warehouse, NEXT_TO_NOTHING) == []
+    warehouse.close()
+
+
 async def test_a_queue_that_does_not_move_is_refused(home: Path) -> None:
     publish_hand_made(folder(home), {}, statements=ENDLESS)
     warehouse = Warehouse(Settings(home=home, query_concurrency=1, query_timeout_seconds=0.2))
@@ -263,6 +299,18 @@ async def test_many_queries_at_once(warehouse: Warehouse, home: Path) -> None:
     scopes = [OWNER, MEMBER] * 50
     answers = await asyncio.gather(*(rows(warehouse, EVENTS, scope) for scope in scopes))
     assert answers == [[{"events": 10}], [{"events": 5}]] * 50
+
+
+async def test_what_killed_readers_spilled_is_deleted(home: Path) -> None:
+    settings = Settings(home=home)
+    ours, theirs = new_spill_folder(settings), new_spill_folder(settings)
+    theirs = theirs.with_name(theirs.name.replace(f".{os.getpid()}.", f".{os.getppid()}."))
+    for left in (ours, theirs):
+        left.mkdir()
+        (left / "duckdb_temp_block").write_bytes(b"spilled")
+    Warehouse(settings).close()
+    assert not ours.exists()
+    assert theirs.exists()  # that process lives
 
 
 async def test_memory_is_capped(home: Path) -> None:
@@ -295,7 +343,7 @@ async def test_a_reader_can_reach_and_change_nothing(
         cursor = snapshot._opened.connection.cursor()
         with pytest.raises(duckdb.Error):
             cursor.execute(statement.format(folder=tmp_path)).fetchall()
-    assert not list(tmp_path.glob("stray*"))
+    assert not list(tmp_path.glob("stray*"))  # noqa: ASYNC240
 
 
 def cut(path: Path) -> None:

@@ -52,20 +52,24 @@ TOUCH_FUNCTIONS = [
     BEGIN NEW.changed_xid := pg_current_xact_id(); RETURN NEW; END $$""",
 ]
 
-# Scopes are cached by the API for seconds; this makes a change felt at once.
+# Scopes are cached by the API for seconds; this makes a change felt at once. The payload is the
+# organization or user whose scopes change. PostgreSQL sends equal payloads of a transaction once.
 SCOPE_NOTIFICATIONS = [
     """CREATE FUNCTION notify_scope() RETURNS trigger LANGUAGE plpgsql AS $$
-    BEGIN PERFORM pg_notify('outlay_scope', ''); RETURN NULL; END $$""",
+    BEGIN
+        PERFORM pg_notify('outlay_scope', to_jsonb(coalesce(NEW, OLD)) ->> TG_ARGV[0]);
+        RETURN NULL;
+    END $$""",
     *(
         f"CREATE TRIGGER notify_scope AFTER INSERT OR UPDATE OR DELETE ON {table} "
-        "FOR EACH STATEMENT EXECUTE FUNCTION notify_scope()"
-        for table in (
-            "organizations",
-            "users",
-            "members",
-            "api_tokens",
-            "account_shares",
-            "budget_shares",
+        f"FOR EACH ROW EXECUTE FUNCTION notify_scope('{key}')"
+        for table, key in (
+            ("organizations", "id"),
+            ("users", "id"),
+            ("members", "organization_id"),
+            ("api_tokens", "organization_id"),
+            ("account_shares", "organization_id"),
+            ("budget_shares", "organization_id"),
         )
     ),
 ]

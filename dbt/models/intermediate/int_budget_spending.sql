@@ -49,7 +49,8 @@ select
     organization_id,
     budget_id,
     booking_date,
-    cast(coalesce(sum(case when distance = 0 then spent end), 0) as {{ type_total() }}) as own_spent,
+    cast(coalesce(sum(case when distance = 0 then spent end), 0) as {{ type_total() }})
+        as own_spent,
     cast(coalesce(sum(spent), 0) as {{ type_total() }}) as subtree_spent,
     count(*) - count(spent) as unconverted
 from converted_lines

@@ -1,3 +1,5 @@
+{{ config(materialized='view') }}
+
 -- What counts as spent and as income is decided here and nowhere else, and so is the rate into the
 -- organization's own currency.
 select

@@ -1,4 +1,4 @@
-{# `relationships` within an organization: what the column names is there, and is not a neighbour's. #}
+{# `relationships` within an organization: what is named is there, and is not a neighbour's. #}
 {% test belongs_to(model, column_name, to, field) %}
 select child.organization_id, child.{{ column_name }}
 from {{ model }} as child

@@ -1,0 +1,105 @@
+"""The metadata of the real dbt project, and the ready-made questions that rest on its names."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import duckdb
+import pytest
+
+from backend.analytics import questions
+from backend.scope import Role, Scope
+from backend.warehouse.compiler import compile_counts, compile_query
+from backend.warehouse.datasets import Dataset, load_datasets
+from backend.warehouse.measures import aggregates
+from backend.warehouse.registry import columns_of
+from backend.warehouse.spec import Dimension, QuerySpec
+from tests.warehouse.dbt_runner import run_dbt
+from tests.warehouse.hand_made import ACME, ALICE, identity
+
+SCOPES = [
+    Scope(ALICE, ACME, Role.OWNER),
+    Scope(
+        ALICE,
+        ACME,
+        Role.MEMBER,
+        shared_account_ids=frozenset({identity(1)}),
+        shared_budget_ids=frozenset({identity(2)}),
+    ),
+]
+NAMES = {
+    *("dim_accounts", "dim_budgets", "dim_categories", "dim_date", "dim_tags"),
+    *("fct_transactions", "fct_cost_events", "fct_budget_daily"),
+    *("fct_daily_spending_by_tag", "fct_daily_balance_history", "fct_monthly_trends"),
+}
+
+
+@pytest.fixture(scope="module")
+def manifest(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    build = tmp_path_factory.mktemp("build")
+    run_dbt(build, "parse")
+    content: dict[str, Any] = json.loads((build / "target" / "manifest.json").read_text())
+    return content
+
+
+@pytest.fixture(scope="module")
+def marts(manifest: dict[str, Any]) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Empty tables of the types that the contracts promise."""
+    with duckdb.connect() as connection:
+        connection.execute("CREATE SCHEMA marts")
+        for node in manifest["nodes"].values():
+            if node["resource_type"] == "model" and node["schema"] == "marts":
+                columns = ", ".join(
+                    f"{name} {column['data_type']}" for name, column in node["columns"].items()
+                )
+                connection.execute(f"CREATE TABLE marts.{node['name']} ({columns})")
+        yield connection
+
+
+@pytest.fixture(scope="module")
+def datasets(manifest: dict[str, Any], marts: duckdb.DuckDBPyConnection) -> dict[str, Dataset]:
+    return load_datasets(manifest, columns_of(marts))
+
+
+def test_every_mart_is_a_dataset_with_tests(datasets: dict[str, Dataset]) -> None:
+    assert set(datasets) == NAMES
+    assert all(dataset.tests for dataset in datasets.values())
+    assert all(dataset.meta.sample_questions for dataset in datasets.values())
+
+
+def test_spending_by_tag_points_to_the_transactions(datasets: dict[str, Dataset]) -> None:
+    instead = datasets["fct_daily_spending_by_tag"].instead
+    assert instead == {"tag_id": ("fct_transactions",)}
+
+
+def test_the_ready_made_questions_can_be_asked(
+    datasets: dict[str, Dataset], marts: duckdb.DuckDBPyConnection
+) -> None:
+    for scope in SCOPES:
+        for question in (questions.spending_by_tag, questions.trends, questions.balance_history):
+            spec = question()
+            run(marts, datasets[spec.dataset], spec, scope)
+
+
+def test_every_measure_and_every_row_can_be_asked(
+    datasets: dict[str, Dataset], marts: duckdb.DuckDBPyConnection
+) -> None:
+    for scope in SCOPES:
+        for dataset in datasets.values():
+            run(marts, dataset, QuerySpec(dataset=dataset.id), scope)
+            for name, measure in dataset.measures.items():
+                parts = aggregates(dataset, measure)
+                overlaps = dict.fromkeys(c for part in parts for c in part.additive.exceptions)
+                keys = tuple(Dimension(column=column) for column in overlaps)
+                spec = QuerySpec(dataset=dataset.id, dimensions=keys, measures=(name,))
+                run(marts, dataset, spec, scope)
+        counts = compile_counts(list(datasets.values()), scope)
+        marts.execute(counts.sql, dict(counts.parameters))
+
+
+def run(marts: duckdb.DuckDBPyConnection, dataset: Dataset, spec: QuerySpec, scope: Scope) -> None:
+    query = compile_query(dataset, spec, scope)
+    answered = marts.execute(query.sql, dict(query.parameters)).description
+    assert [column[0] for column in answered] == [column.name for column in query.columns]
