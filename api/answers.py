@@ -13,7 +13,7 @@ _LISTS = {"account_ids", "tag_ids"}
 
 def headers(*, stale: bool | None) -> dict[str, str]:
     """Nobody else may keep the answer, and the caller asks again before using it again."""
-    common = {"Cache-Control": "private, no-cache", "Vary": "Authorization"}
+    common = {"Cache-Control": "private, no-cache", "Vary": "Authorization, Outlay-Organization"}
     return common if stale is None else common | {"Outlay-Stale": str(stale).lower()}
 
 

@@ -16,17 +16,27 @@ from api import problems
 from api.body_limit import BodyLimit
 from api.deps import AppState
 from api.observability import REQUEST_ID_HEADER, Metrics, Observability, configure_logging
+from api.rate_limit import HEADER as RATE_LIMIT_HEADER
+from api.rate_limit import POLICY_HEADER, RateLimitHeaders, RateLimits
 from api.routers import (
     accounts,
     auth,
+    budget_figures,
+    budget_money,
+    budget_reservations,
     budgets,
     categories,
     datasets,
+    goals,
     health,
     insights,
+    invitations,
     me,
+    members,
+    organizations,
     refreshes,
     tags,
+    tokens,
     transactions,
 )
 from backend.db.engine import create_engine
@@ -44,16 +54,29 @@ Budgets, expenses and their analytics.
 * Errors are RFC 9457 `application/problem+json`; `type` is stable, `errors[]` names the fields.
 * Money travels as decimal strings with a `currency` beside them.
 * Lists answer `{items, next_cursor}`; pass `next_cursor` back as `cursor`.
+* A write with an `Idempotency-Key` is done once: sent again, it repeats its first answer.
+* An update names the version it changes in `If-Match`: the `ETag` of the answer it was read from.
+* With `dry_run=true` a write is checked and answered, and changes nothing.
 """
 
 _ROUTERS = (
     auth.router,
+    auth.own,
     me.router,
+    tokens.router,
+    organizations.router,
+    members.router,
+    invitations.strangers,
+    invitations.router,
     accounts.router,
     transactions.router,
     categories.router,
     tags.router,
+    budget_figures.router,  # before budgets: `summary` is no id
     budgets.router,
+    budget_money.router,
+    budget_reservations.router,
+    goals.router,
     datasets.router,
     insights.router,
     refreshes.router,
@@ -68,7 +91,17 @@ _REQUEST_HEADERS = [
     "Outlay-Organization",
     REQUEST_ID_HEADER,
 ]
-_ANSWER_HEADERS = ["ETag", "Location", "Outlay-Stale", "Retry-After", REQUEST_ID_HEADER]
+_ANSWER_HEADERS = [
+    "ETag",
+    "Idempotency-Replayed",
+    "Location",
+    "Outlay-Dry-Run",
+    "Outlay-Stale",
+    RATE_LIMIT_HEADER,
+    POLICY_HEADER,
+    "Retry-After",
+    REQUEST_ID_HEADER,
+]
 
 
 class Service(FastAPI):
@@ -96,6 +129,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.state.metrics = Metrics()
     problems.install(app)
     app.add_middleware(BodyLimit, max_bytes=MAX_BODY_BYTES)
+    app.add_middleware(RateLimitHeaders)
     app.add_middleware(
         CORSMiddleware,
         allow_origins=settings.cors_origins,
@@ -124,7 +158,8 @@ def _lifespan(settings: Settings) -> Lifespan[FastAPI]:
             stack.callback(warehouse.close)
             launcher = DagsterLauncher(settings.dagster_graphql_url)
             stack.push_async_callback(launcher.aclose)
-            app.state.outlay = AppState(settings, engine, scopes, warehouse, launcher)
+            limits = RateLimits(settings)
+            app.state.outlay = AppState(settings, engine, scopes, warehouse, launcher, limits)
             yield
 
     return lifespan

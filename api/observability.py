@@ -13,6 +13,8 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from backend.audit import context as audit
+
 REQUEST_ID_HEADER = "X-Request-Id"
 
 _SANE_REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,100}")
@@ -110,6 +112,7 @@ class Observability:
 
         structlog.contextvars.clear_contextvars()
         structlog.contextvars.bind_contextvars(request_id=request_id)
+        audit.request_id.set(request_id)
         try:
             await self.app(scope, receive, tag)
         finally:

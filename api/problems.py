@@ -16,6 +16,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.database_errors import translate
+from api.preconditions import IF_MATCH
 from backend.errors import (
     Conflict,
     FieldError,
@@ -23,6 +24,8 @@ from backend.errors import (
     InvalidInput,
     NotFound,
     OutlayError,
+    PreconditionRequired,
+    TooManyRequests,
     Unauthenticated,
     Unavailable,
 )
@@ -63,7 +66,9 @@ def problem_responses(*errors: type[OutlayError]) -> dict[int | str, dict[str, A
 
 
 # Any route that knows its caller can answer with these.
-COMMON_RESPONSES = problem_responses(Unauthenticated, InvalidInput, Unavailable)
+COMMON_RESPONSES = problem_responses(
+    Unauthenticated, Forbidden, NotFound, InvalidInput, TooManyRequests, Unavailable
+)
 READ_RESPONSES = problem_responses(NotFound)
 WRITE_RESPONSES = problem_responses(Forbidden, NotFound, Conflict)
 
@@ -128,6 +133,10 @@ def respond_to_status(request: Request, error: HTTPException) -> JSONResponse:
 
 
 def _validation_error(request: Request, error: RequestValidationError) -> JSONResponse:
+    if any(e["type"] == "missing" and e["loc"] == ("header", IF_MATCH) for e in error.errors()):
+        return _outlay_error(
+            request, PreconditionRequired("Name the version you change, by its ETag, or send `*`.")
+        )
     faults = [FieldError(_pointer(e["loc"], e["type"]), _sentence(e)) for e in error.errors()]
     return _outlay_error(request, InvalidInput("The request is not valid.", errors=faults))
 

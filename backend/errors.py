@@ -67,6 +67,24 @@ class Conflict(OutlayError):
     status = 409
 
 
+class PreconditionFailed(OutlayError):
+    slug = "precondition-failed"
+    title = "Changed in the meantime"
+    status = 412
+
+
+class PreconditionRequired(OutlayError):
+    slug = "precondition-required"
+    title = "If-Match is required"
+    status = 428
+
+
+class TooManyRequests(OutlayError):
+    slug = "too-many-requests"
+    title = "Too many requests"
+    status = 429
+
+
 class QueryTimeout(OutlayError):
     slug = "query-timeout"
     title = "Query took too long"

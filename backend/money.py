@@ -35,3 +35,8 @@ def format_amount(amount: Decimal, currency: str) -> str:
     exponent = amount.normalize().as_tuple().exponent
     needed = -exponent if isinstance(exponent, int) else 0
     return f"{amount:.{max(needed, EXPONENTS.get(currency, 2))}f}"
+
+
+def round_amount(amount: Decimal, currency: str) -> Decimal:
+    """`amount` to the currency's minor unit, halves to the even one."""
+    return amount.quantize(Decimal(1).scaleb(-EXPONENTS.get(currency, 2)))

@@ -13,7 +13,14 @@ from functools import cached_property
 from pathlib import Path
 from typing import Literal, Self
 
-from pydantic import BaseModel, Field, SecretStr, computed_field, field_validator
+from pydantic import (
+    BaseModel,
+    Field,
+    SecretStr,
+    computed_field,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from sqlalchemy.engine import URL, make_url
 
@@ -97,6 +104,49 @@ class Settings(BaseSettings):
     jwt_issuer: str = Field("outlay", description="The `iss` claim issued and required.")
     jwt_audience: str = Field("outlay-api", description="The `aud` claim issued and required.")
     jwt_ttl_seconds: int = Field(3600, gt=0, description="Life of an access token, in seconds.")
+    refresh_ttl_seconds: int = Field(
+        30 * 86_400, gt=0, description="A login can be refreshed for this long, in seconds."
+    )
+    idp_issuer: str | None = Field(
+        None, description="The `iss` claim of an external identity provider's tokens."
+    )
+    idp_audience: str | None = Field(None, description="The `aud` claim required of its tokens.")
+    idp_jwks_url: str | None = Field(None, description="Where its public keys are fetched.")
+    idp_token_types: tuple[str, ...] = Field(
+        ("at+jwt", "application/at+jwt"),
+        description="The `typ` headers taken for access tokens, as a JSON list.",
+    )
+
+    registration_open: bool = Field(
+        True, description="Anybody may register; otherwise one comes in by invitation only."
+    )
+    app_url: str | None = Field(
+        None, description="Address of the web application; one-time links lead there."
+    )
+    invitation_ttl_seconds: int = Field(
+        7 * 86_400, gt=0, description="Life of an invitation's link, in seconds."
+    )
+    password_reset_ttl_seconds: int = Field(
+        86_400, gt=0, description="Life of a password reset's link, in seconds."
+    )
+    login_attempts_per_account: int = Field(
+        10, gt=0, description="Attempts to log in to one account within the window, then 429."
+    )
+    login_attempts_per_address: int = Field(
+        100, gt=0, description="Attempts to log in from one address within the window, then 429."
+    )
+    login_attempt_window_seconds: int = Field(
+        900, gt=0, description="The window of the attempts to log in, in seconds."
+    )
+    rate_limit_requests: int = Field(
+        6000, gt=0, description="Requests of one caller within the window, in one API process."
+    )
+    rate_limit_anonymous_requests: int = Field(
+        1200, gt=0, description="Requests without a valid token, from one address."
+    )
+    rate_limit_window_seconds: int = Field(
+        60, gt=0, description="The window of the rate limits, in seconds."
+    )
 
     query_timeout_seconds: float = Field(
         10.0, gt=0, description="A dataset query is interrupted after this long."
@@ -145,6 +195,17 @@ class Settings(BaseSettings):
     @classmethod
     def _absolute(cls, value: Path) -> Path:
         return value.expanduser().absolute()
+
+    @model_validator(mode="after")
+    def _whole_identity_provider(self) -> Self:
+        given = [self.idp_issuer, self.idp_audience, self.idp_jwks_url]
+        if any(given) and not all(given):
+            raise ValueError("Set idp_issuer, idp_audience and idp_jwks_url together.")
+        if self.idp_issuer == self.jwt_issuer:
+            raise ValueError("idp_issuer and jwt_issuer must differ: they are two parties.")
+        if self.idp_issuer and not {"RS256", "ES256"} & set(self.jwt_algorithms):
+            raise ValueError("An identity provider needs RS256 or ES256 among jwt_algorithms.")
+        return self
 
     @cached_property
     def secrets(self) -> Secrets:

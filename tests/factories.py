@@ -126,9 +126,7 @@ async def add_balance(
     return await _add(session, BalanceSnapshot(account_id=account_id, date=on, balance=balance))
 
 
-async def add_rate(
-    session: AsyncSession, base: str, quote: str, on: date, rate: Decimal
-) -> FxRate:
+async def add_rate(session: AsyncSession, base: str, quote: str, on: date, rate: Decimal) -> FxRate:
     return await _add(
         session,
         FxRate(base_currency=base, quote_currency=quote, date=on, rate=rate, source="test"),

@@ -7,11 +7,13 @@ from fastapi import APIRouter, Query, Request, Response
 
 from api.deps import CurrentScope, Session
 from api.paging import Page, page
+from api.preconditions import IfMatch
 from api.problems import READ_RESPONSES, WRITE_RESPONSES
+from api.routes import Route
 from api.schemas.accounts import AccountCreate, AccountListParams, AccountOut, AccountPatch, Shares
 from backend.ledger import accounts, queries
 
-router = APIRouter(prefix="/api/accounts", tags=["accounts"])
+router = APIRouter(prefix="/api/accounts", tags=["accounts"], route_class=Route)
 
 
 @router.post("", status_code=201, responses=WRITE_RESPONSES)
@@ -48,17 +50,23 @@ async def get_account(account_id: UUID, scope: CurrentScope, session: Session) -
 
 @router.patch("/{account_id}", responses=WRITE_RESPONSES)
 async def update_account(
-    account_id: UUID, body: AccountPatch, scope: CurrentScope, session: Session
+    account_id: UUID,
+    body: AccountPatch,
+    expected: IfMatch,
+    scope: CurrentScope,
+    session: Session,
 ) -> AccountOut:
     """Change what is named. An account is closed by its status."""
-    account = await accounts.update_account(session, scope, account_id, body.changes())
+    account = await accounts.update_account(session, scope, account_id, body.changes(), expected)
     return AccountOut.model_validate(account)
 
 
 @router.delete("/{account_id}", status_code=204, responses=WRITE_RESPONSES)
-async def delete_account(account_id: UUID, scope: CurrentScope, session: Session) -> None:
+async def delete_account(
+    account_id: UUID, expected: IfMatch, scope: CurrentScope, session: Session
+) -> None:
     """Only without transactions (409); with them an account is closed instead."""
-    await accounts.delete_account(session, scope, account_id)
+    await accounts.delete_account(session, scope, account_id, expected)
 
 
 @router.get("/{account_id}/shares", responses=READ_RESPONSES)

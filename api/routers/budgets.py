@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated
 from uuid import UUID
 
@@ -8,7 +9,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from api.deps import CurrentScope, Session
 from api.paging import Page, page
+from api.preconditions import IfMatch
 from api.problems import READ_RESPONSES, WRITE_RESPONSES
+from api.routes import Route
 from api.schemas.accounts import Shares
 from api.schemas.budgets import (
     BudgetCreate,
@@ -16,22 +19,36 @@ from api.schemas.budgets import (
     BudgetListParams,
     BudgetOut,
     BudgetPatch,
+    BudgetReplace,
 )
 from backend.budgets import queries, service
+from backend.budgets.matching import budget_rules
 from backend.budgets.models import Budget
+from backend.budgets.standing import standing, standings, today_of
 from backend.budgets.visibility import visible_budget_ids
+from backend.db.keyset import Window
+from backend.db.references import Reference, refuse, unknown_references
+from backend.ledger.models import Account, Category, Tag
+from backend.ledger.visibility import (
+    visible_account_ids,
+    visible_accounts,
+    visible_categories,
+    visible_tags,
+)
 from backend.scope import Scope
 
-router = APIRouter(prefix="/api/budgets", tags=["budgets"])
+router = APIRouter(prefix="/api/budgets", tags=["budgets"], route_class=Route)
 
 
 @router.post("", status_code=201, responses=WRITE_RESPONSES)
 async def create_budget(
     body: BudgetCreate, scope: CurrentScope, session: Session, request: Request, response: Response
 ) -> BudgetDetail:
+    """Its periods are made ahead; a child fits into the periods and the amount of its parent."""
+    await _refuse_unknown(session, scope, body)
     budget = await service.create_budget(session, scope, body.model_dump())
     response.headers["Location"] = str(request.url_for("get_budget", budget_id=budget.id).path)
-    return await _detail(session, scope, budget)
+    return await render_budget(session, scope, budget)
 
 
 @router.get("", responses=READ_RESPONSES)
@@ -40,39 +57,63 @@ async def list_budgets(
 ) -> Page[BudgetOut]:
     """By name; `parent_id` makes the tree."""
     window = params.window(queries.BUDGETS_BY_NAME)
-    rows = await queries.list_budgets(
-        session,
-        scope,
-        window,
-        parent_id=params.parent_id,
-        owner_id=params.owner_id,
-        level=params.level,
-        type_=params.type,
-        archived=params.archived,
-        q=params.q,
-    )
+    rows = await _filtered(session, scope, window, params)
     parents = await visible_budget_ids(session, scope, [row.parent_id for row in rows])
-    return page(rows, queries.BUDGETS_BY_NAME, window, lambda row: BudgetOut.of(row, parents))
+    stand = await standings(session, scope, rows, today_of(scope))
+    return page(
+        rows, queries.BUDGETS_BY_NAME, window, lambda row: BudgetOut.of(stand[row.id], parents)
+    )
 
 
 @router.get("/{budget_id}", responses=READ_RESPONSES)
 async def get_budget(budget_id: UUID, scope: CurrentScope, session: Session) -> BudgetDetail:
-    return await _detail(session, scope, await queries.get_budget(session, scope, budget_id))
+    return await render_budget(session, scope, await queries.get_budget(session, scope, budget_id))
+
+
+@router.put("/{budget_id}", responses=WRITE_RESPONSES)
+async def replace_budget(
+    budget_id: UUID,
+    body: BudgetReplace,
+    expected: IfMatch,
+    scope: CurrentScope,
+    session: Session,
+) -> BudgetDetail:
+    """The whole budget anew, as PATCH with every field."""
+    await _refuse_unknown(session, scope, body)
+    seen = await _seen_accounts(session, scope, budget_id)
+    budget = await service.replace_budget(
+        session, scope, budget_id, body.model_dump(), expected, seen_accounts=seen
+    )
+    return await render_budget(session, scope, budget)
 
 
 @router.patch("/{budget_id}", responses=WRITE_RESPONSES)
 async def update_budget(
-    budget_id: UUID, body: BudgetPatch, scope: CurrentScope, session: Session
+    budget_id: UUID,
+    body: BudgetPatch,
+    expected: IfMatch,
+    scope: CurrentScope,
+    session: Session,
 ) -> BudgetDetail:
-    """Change what is named; a change of type, amount or dates makes the periods anew."""
-    budget = await service.update_budget(session, scope, budget_id, body.changes())
-    return await _detail(session, scope, budget)
+    """Change what is named. Periods whose days stay keep what was moved into or carried over.
+
+    With another `parent_id` the budget moves with all below it.
+    """
+    await _refuse_unknown(session, scope, body)
+    seen = await _seen_accounts(session, scope, budget_id)
+    changes = body.model_dump(exclude_unset=True)
+    budget = await service.update_budget(
+        session, scope, budget_id, changes, expected, seen_accounts=seen
+    )
+    return await render_budget(session, scope, budget)
 
 
 @router.delete("/{budget_id}", status_code=204, responses=WRITE_RESPONSES)
-async def delete_budget(budget_id: UUID, scope: CurrentScope, session: Session) -> None:
+async def delete_budget(
+    budget_id: UUID, expected: IfMatch, scope: CurrentScope, session: Session
+) -> None:
     """Only while it has no children and nothing is booked on it (409); else archive it."""
-    await service.delete_budget(session, scope, budget_id)
+    await service.delete_budget(session, scope, budget_id, expected)
 
 
 @router.get("/{budget_id}/shares", responses=READ_RESPONSES)
@@ -95,6 +136,75 @@ async def unshare_budget(
     await service.unshare_budget(session, scope, budget_id, user_id)
 
 
-async def _detail(session: AsyncSession, scope: Scope, budget: Budget) -> BudgetDetail:
-    parents = await visible_budget_ids(session, scope, [budget.parent_id])
-    return BudgetDetail.with_periods(budget, parents, await queries.get_periods(session, budget))
+async def render_budget(session: AsyncSession, scope: Scope, budget: Budget) -> BudgetDetail:
+    rules = await budget_rules(session, scope, budget.id)
+    accounts = [rule.account_id for rule in rules if rule.account_id is not None]
+    return BudgetDetail.whole(
+        await standing(session, scope, budget, today_of(scope)),
+        await visible_budget_ids(session, scope, [budget.parent_id]),
+        await queries.get_periods(session, budget),
+        rules,
+        await visible_account_ids(session, scope, accounts),
+    )
+
+
+async def _filtered(
+    session: AsyncSession, scope: Scope, window: Window, params: BudgetListParams
+) -> Sequence[Budget]:
+    filters = queries.Filters(
+        parent_id=params.parent_id,
+        owner_id=params.owner_id,
+        category_id=params.category_id,
+        level=params.level,
+        type=params.type,
+        currency=params.currency,
+        runs_on=params.runs_on,
+        archived=params.archived,
+        q=params.q,
+    )
+    if params.status is None and params.condition is None:
+        return await queries.list_budgets(session, scope, window, filters)
+    # Both are derived: only figures can tell which budgets they are.
+    rows = await queries.list_budgets(session, scope, None, filters)
+    stand = await standings(session, scope, rows, today_of(scope))
+    among = [
+        n
+        for n, s in stand.items()
+        if params.status in {None, s.status} and params.condition in {None, s.condition}
+    ]
+    return await queries.list_budgets(session, scope, window, filters, among=among)
+
+
+async def _seen_accounts(session: AsyncSession, scope: Scope, budget_id: UUID) -> frozenset[UUID]:
+    """The accounts in the budget's rules that the caller was shown."""
+    rules = await budget_rules(session, scope, budget_id)
+    accounts = [rule.account_id for rule in rules if rule.account_id is not None]
+    return await visible_account_ids(session, scope, accounts)
+
+
+async def _refuse_unknown(
+    session: AsyncSession, scope: Scope, body: BudgetCreate | BudgetPatch
+) -> None:
+    categories: list[Reference] = []
+    tags: list[Reference] = []
+    accounts: list[Reference] = []
+    if body.category_id is not None:
+        categories.append(("#/category_id", body.category_id))
+    for n, rule in enumerate(body.rules or ()):
+        if rule.category_id is not None:
+            categories.append((f"#/rules/{n}/category_id", rule.category_id))
+        if rule.tag_id is not None:
+            tags.append((f"#/rules/{n}/tag_id", rule.tag_id))
+        if rule.account_id is not None:
+            accounts.append((f"#/rules/{n}/account_id", rule.account_id))
+    refuse(
+        [
+            *await unknown_references(
+                session, Category.id, visible_categories(scope), categories, "category"
+            ),
+            *await unknown_references(session, Tag.id, visible_tags(scope), tags, "tag"),
+            *await unknown_references(
+                session, Account.id, visible_accounts(scope), accounts, "account"
+            ),
+        ]
+    )

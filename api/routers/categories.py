@@ -7,11 +7,13 @@ from fastapi import APIRouter, Query, Request, Response
 
 from api.deps import CurrentScope, Session
 from api.paging import Page, page
+from api.preconditions import IfMatch
 from api.problems import READ_RESPONSES, WRITE_RESPONSES
+from api.routes import Route
 from api.schemas.categories import CategoryCreate, CategoryListParams, CategoryOut, CategoryPatch
 from backend.ledger import queries, vocabulary
 
-router = APIRouter(prefix="/api/categories", tags=["categories"])
+router = APIRouter(prefix="/api/categories", tags=["categories"], route_class=Route)
 
 
 @router.post("", status_code=201, responses=WRITE_RESPONSES)
@@ -47,13 +49,21 @@ async def get_category(category_id: UUID, scope: CurrentScope, session: Session)
 
 @router.patch("/{category_id}", responses=WRITE_RESPONSES)
 async def update_category(
-    category_id: UUID, body: CategoryPatch, scope: CurrentScope, session: Session
+    category_id: UUID,
+    body: CategoryPatch,
+    expected: IfMatch,
+    scope: CurrentScope,
+    session: Session,
 ) -> CategoryOut:
-    category = await vocabulary.update_category(session, scope, category_id, body.changes())
+    category = await vocabulary.update_category(
+        session, scope, category_id, body.changes(), expected
+    )
     return CategoryOut.model_validate(category)
 
 
 @router.delete("/{category_id}", status_code=204, responses=WRITE_RESPONSES)
-async def delete_category(category_id: UUID, scope: CurrentScope, session: Session) -> None:
+async def delete_category(
+    category_id: UUID, expected: IfMatch, scope: CurrentScope, session: Session
+) -> None:
     """Only while it has no children and nothing is booked on it (409)."""
-    await vocabulary.delete_category(session, scope, category_id)
+    await vocabulary.delete_category(session, scope, category_id, expected)

@@ -6,11 +6,12 @@ from fastapi import APIRouter, Request, Response
 
 from api.deps import CurrentScope, LauncherDep, Session
 from api.problems import READ_RESPONSES, problem_responses
+from api.routes import LaunchRoute
 from api.schemas.refreshes import RefreshOut
 from backend.errors import Forbidden
 from backend.jobs import refreshes
 
-router = APIRouter(prefix="/api/analytics", tags=["analytics"])
+router = APIRouter(prefix="/api/analytics", tags=["analytics"], route_class=LaunchRoute)
 
 
 @router.post("/refresh", status_code=202, responses=problem_responses(Forbidden))

@@ -7,11 +7,13 @@ from fastapi import APIRouter, Query, Request, Response
 
 from api.deps import CurrentScope, Session
 from api.paging import Page, page
+from api.preconditions import IfMatch
 from api.problems import READ_RESPONSES, WRITE_RESPONSES
+from api.routes import Route
 from api.schemas.tags import TagCreate, TagListParams, TagOut, TagPatch
 from backend.ledger import queries, vocabulary
 
-router = APIRouter(prefix="/api/tags", tags=["tags"])
+router = APIRouter(prefix="/api/tags", tags=["tags"], route_class=Route)
 
 
 @router.post("", status_code=201, responses=WRITE_RESPONSES)
@@ -39,12 +41,20 @@ async def get_tag(tag_id: UUID, scope: CurrentScope, session: Session) -> TagOut
 
 
 @router.patch("/{tag_id}", responses=WRITE_RESPONSES)
-async def update_tag(tag_id: UUID, body: TagPatch, scope: CurrentScope, session: Session) -> TagOut:
-    tag = await vocabulary.update_tag(session, scope, tag_id, body.changes())
+async def update_tag(
+    tag_id: UUID,
+    body: TagPatch,
+    expected: IfMatch,
+    scope: CurrentScope,
+    session: Session,
+) -> TagOut:
+    tag = await vocabulary.update_tag(session, scope, tag_id, body.changes(), expected)
     return TagOut.model_validate(tag)
 
 
 @router.delete("/{tag_id}", status_code=204, responses=WRITE_RESPONSES)
-async def delete_tag(tag_id: UUID, scope: CurrentScope, session: Session) -> None:
+async def delete_tag(
+    tag_id: UUID, expected: IfMatch, scope: CurrentScope, session: Session
+) -> None:
     """Transactions lose the tag; while a split is booked on it, it stays (409)."""
-    await vocabulary.delete_tag(session, scope, tag_id)
+    await vocabulary.delete_tag(session, scope, tag_id, expected)

@@ -9,7 +9,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from api.deps import CurrentScope, Session
 from api.paging import Page, page
+from api.preconditions import IfMatch
 from api.problems import READ_RESPONSES, WRITE_RESPONSES
+from api.routes import Route
 from api.schemas.transactions import (
     TransactionCreate,
     TransactionListParams,
@@ -25,7 +27,7 @@ from backend.ledger import transactions
 from backend.ledger.models import Transaction
 from backend.scope import Scope
 
-router = APIRouter(prefix="/api/transactions", tags=["transactions"])
+router = APIRouter(prefix="/api/transactions", tags=["transactions"], route_class=Route)
 
 
 @router.post("", status_code=201, responses=WRITE_RESPONSES)
@@ -82,7 +84,11 @@ async def get_transaction(
 
 @router.patch("/{transaction_id}", responses=WRITE_RESPONSES)
 async def update_transaction(
-    transaction_id: UUID, body: TransactionPatch, scope: CurrentScope, session: Session
+    transaction_id: UUID,
+    body: TransactionPatch,
+    expected: IfMatch,
+    scope: CurrentScope,
+    session: Session,
 ) -> TransactionOut:
     """Change what is named; `tag_ids` and `splits` replace what was there."""
     refuse(await unknown_budgets(session, scope, budget_references(body)))
@@ -92,14 +98,18 @@ async def update_transaction(
         budget_id = (await queries.get_transaction(session, scope, transaction_id)).budget_id
         if not await visible_budget_ids(session, scope, [budget_id]):
             del changes["budget_id"]
-    transaction = await transactions.update_transaction(session, scope, transaction_id, changes)
+    transaction = await transactions.update_transaction(
+        session, scope, transaction_id, changes, expected
+    )
     return (await _render(session, scope, [transaction]))[0]
 
 
 @router.delete("/{transaction_id}", status_code=204, responses=WRITE_RESPONSES)
-async def delete_transaction(transaction_id: UUID, scope: CurrentScope, session: Session) -> None:
+async def delete_transaction(
+    transaction_id: UUID, expected: IfMatch, scope: CurrentScope, session: Session
+) -> None:
     """Out of every list and figure; the row itself is kept."""
-    await transactions.delete_transaction(session, scope, transaction_id)
+    await transactions.delete_transaction(session, scope, transaction_id, expected)
 
 
 async def _render(

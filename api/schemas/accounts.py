@@ -15,6 +15,7 @@ from api.schemas.common import (
     Output,
     Patch,
     SearchText,
+    Versioned,
     absent,
 )
 from backend.ledger.models import AccountStatus, AccountType
@@ -39,7 +40,7 @@ class AccountPatch(Patch):
     owner_id: UUID = Field(default_factory=absent)
 
 
-class AccountOut(Output):
+class AccountOut(Versioned):
     id: UUID
     owner_id: UUID
     name: str

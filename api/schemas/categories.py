@@ -12,10 +12,10 @@ from api.schemas.common import (
     Input,
     LongText,
     Name,
-    Output,
     Patch,
     SearchText,
     ShortText,
+    Versioned,
     absent,
 )
 
@@ -38,7 +38,7 @@ class CategoryPatch(Patch):
     icon: Icon | None = None
 
 
-class CategoryOut(Output):
+class CategoryOut(Versioned):
     id: UUID
     parent_id: UUID | None
     name: str

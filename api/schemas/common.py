@@ -52,6 +52,12 @@ class Output(BaseModel):
     model_config = ConfigDict(from_attributes=True)
 
 
+class Versioned(Output):
+    version: str = Field(
+        description="Differs after every write; an update names it, in quotes, in `If-Match`."
+    )
+
+
 def _no_control_characters(value: str) -> str:
     # NUL cannot be stored at all; the others only ever arrive by accident or with intent.
     if any(ord(c) < 32 and c not in "\n\t" for c in value):  # noqa: PLR2004  # first printable one
@@ -129,3 +135,5 @@ Description = Annotated[str, _stripped(500), _PRINTABLE]
 LongText = Annotated[str, _stripped(2000), _PRINTABLE]
 ShortText = Annotated[str, _stripped(100), _PRINTABLE]
 SearchText = Annotated[str, _stripped(100), _PRINTABLE]
+EmailText = Annotated[str, _stripped(320), _PRINTABLE, Field(examples=["ada@example.com"])]
+Email = Annotated[EmailText, StringConstraints(pattern=r"^[^@\s]+@[^@\s]+$")]

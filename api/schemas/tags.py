@@ -6,7 +6,7 @@ from uuid import UUID
 from pydantic import Field
 
 from api.paging import PageParams
-from api.schemas.common import Colour, Input, Name, Output, Patch, SearchText, absent
+from api.schemas.common import Colour, Input, Name, Patch, SearchText, Versioned, absent
 
 
 class TagCreate(Input):
@@ -19,7 +19,7 @@ class TagPatch(Patch):
     colour: Colour | None = None
 
 
-class TagOut(Output):
+class TagOut(Versioned):
     id: UUID
     name: str
     colour: str | None

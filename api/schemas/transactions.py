@@ -20,6 +20,7 @@ from api.schemas.common import (
     PositiveAmount,
     SearchText,
     ShortText,
+    Versioned,
     absent,
 )
 from backend.db.references import Reference, references
@@ -102,7 +103,7 @@ class SplitOut(Output):
         return format_amount(value, self.currency)
 
 
-class TransactionOut(Output):
+class TransactionOut(Versioned):
     id: UUID
     account_id: UUID
     counter_account_id: UUID | None

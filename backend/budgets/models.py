@@ -7,7 +7,8 @@ from decimal import Decimal
 from enum import StrEnum
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, FetchedValue, Index, String, text
+from sqlalchemy import CheckConstraint, Computed, FetchedValue, Index, Numeric, String, text
+from sqlalchemy.dialects.postgresql import ARRAY, INTEGER
 from sqlalchemy.orm import Mapped, mapped_column
 
 from backend.db.base import (
@@ -44,8 +45,17 @@ class BudgetType(StrEnum):
     CUSTOM = "custom"
 
 
+class RolloverPolicy(StrEnum):
+    NONE = "none"
+    SURPLUS = "surplus"
+    DEFICIT = "deficit"
+    BOTH = "both"
+    CAPPED = "capped"
+
+
 class AttributionRule(StrEnum):
     EXPLICIT = "explicit"
+    MATCHED = "matched"
 
 
 class Budget(TenantIdentified, Timestamped, Tracked, Base):
@@ -57,9 +67,16 @@ class Budget(TenantIdentified, Timestamped, Tracked, Base):
         member_key("owner_id"),
         one_of("level", BudgetLevel),
         one_of("type", BudgetType),
+        tenant_key("category_id", "categories"),
         currency_check(),
         CheckConstraint("amount >= 0", name="amount_not_negative"),
         CheckConstraint("starts_on <= ends_on", name="dates_in_order"),
+        one_of("rollover_policy", RolloverPolicy),
+        CheckConstraint(
+            "(rollover_policy = 'capped') = (rollover_cap IS NOT NULL) AND rollover_cap >= 0",
+            name="cap_of_capped_rollover",
+        ),
+        CheckConstraint("allocated_hours >= 0", name="hours_not_negative"),
         CheckConstraint(
             "0 < warning_threshold AND warning_threshold <= critical_threshold "
             "AND critical_threshold <= 1000",
@@ -82,23 +99,39 @@ class Budget(TenantIdentified, Timestamped, Tracked, Base):
     ends_on: Mapped[date]
     warning_threshold: Mapped[int] = mapped_column(server_default=text("75"))
     critical_threshold: Mapped[int] = mapped_column(server_default=text("90"))
+    thresholds: Mapped[list[int]] = mapped_column(
+        ARRAY(INTEGER), server_default=text("'{50,75,90,100}'")
+    )
+    category_id: Mapped[UUID | None]
+    allocated_hours: Mapped[Decimal | None] = mapped_column(Numeric(10, 2))
+    target_roi: Mapped[Decimal | None]
+    target_cpa: Mapped[Decimal | None]
+    ai_optimization: Mapped[bool] = mapped_column(server_default=text("false"))
+    rollover_policy: Mapped[str] = mapped_column(String(20), server_default=RolloverPolicy.NONE)
+    rollover_cap: Mapped[Decimal | None]
+    allows_over_allocation: Mapped[bool] = mapped_column(server_default=text("false"))
     archived_at: Mapped[datetime | None]
 
 
 class BudgetPeriod(Tenant, Tracked, Base):
-    """One period of a budget, both days included; periods of one budget do not overlap."""
+    """One period of a budget, both days included; periods of one budget do not overlap.
+
+    `amount` is what may be spent: what was planned, and `carried` from the periods before it, which
+    is negative when they overspent.
+    """
 
     __tablename__ = "budget_periods"
     __table_args__ = (
         tenant_key("budget_id", "budgets", ondelete="CASCADE"),
         CheckConstraint("starts_on <= ends_on", name="dates_in_order"),
-        CheckConstraint("amount >= 0", name="amount_not_negative"),
+        CheckConstraint("amount - carried >= 0", name="planned_not_negative"),
     )
 
     budget_id: Mapped[UUID] = mapped_column(primary_key=True)
     starts_on: Mapped[date] = mapped_column(primary_key=True)
     ends_on: Mapped[date]
     amount: Mapped[Decimal]
+    carried: Mapped[Decimal] = mapped_column(server_default=text("0"))
 
 
 class BudgetShare(Tenant, Tracked, Base):
@@ -118,14 +151,23 @@ class BudgetShare(Tenant, Tracked, Base):
 class BudgetAttribution(Tenant, Tracked, Base):
     """The budget that a ledger line counts in, once per tree; written by triggers only.
 
-    A line is a split, or the transaction itself when it has none.
+    A line is a split, or the transaction itself when it has none. Its explicit budget wins in that
+    budget's tree; in any other tree the most specific rule that matches it does.
     """
 
     __tablename__ = "budget_attributions"
     __table_args__ = (
         tenant_key("transaction_id", "transactions", ondelete="CASCADE"),
         tenant_key("budget_id", "budgets", ondelete="CASCADE"),
+        tenant_key("rule_id", "budget_rules", ondelete="CASCADE"),
         one_of("rule", AttributionRule),
+        CheckConstraint("(rule = 'matched') = (rule_id IS NOT NULL)", name="rule_named"),
+        Index(
+            "ix_budget_attributions_rule",
+            "organization_id",
+            "rule_id",
+            postgresql_where=text("rule_id IS NOT NULL"),
+        ),
         Index("ix_budget_attributions_transaction", "organization_id", "transaction_id"),
         Index("ix_budget_attributions_budget", "organization_id", "budget_id"),
     )
@@ -135,3 +177,59 @@ class BudgetAttribution(Tenant, Tracked, Base):
     transaction_id: Mapped[UUID]
     budget_id: Mapped[UUID]
     rule: Mapped[str] = mapped_column(String(20))
+    rule_id: Mapped[UUID | None]
+
+
+class BudgetRule(TenantIdentified, Tracked, Base):
+    """Lines that meet every condition given count in the budget; a category means its subtree too.
+
+    More conditions are more specific, then a nearer category; of equals the older rule wins.
+    `service` and `region` are those of cloud costs.
+    """
+
+    __tablename__ = "budget_rules"
+    __table_args__ = (
+        tenant_key("budget_id", "budgets", ondelete="CASCADE"),
+        tenant_key("category_id", "categories"),
+        tenant_key("tag_id", "tags"),
+        tenant_key("account_id", "accounts"),
+        member_key("created_by", ondelete="SET NULL (created_by)"),
+        CheckConstraint("specificity > 0", name="has_a_condition"),
+        Index("ix_budget_rules_budget", "organization_id", "budget_id"),
+    )
+
+    budget_id: Mapped[UUID]
+    category_id: Mapped[UUID | None]
+    tag_id: Mapped[UUID | None]
+    account_id: Mapped[UUID | None]
+    service: Mapped[str | None] = mapped_column(String(200))
+    region: Mapped[str | None] = mapped_column(String(200))
+    specificity: Mapped[int] = mapped_column(
+        Computed("num_nonnulls(category_id, tag_id, account_id, service, region)", persisted=True)
+    )
+    created_by: Mapped[UUID | None]
+
+
+class BudgetTransfer(TenantIdentified, Base):
+    """Money moved between two budgets, within the periods that hold `transferred_on`."""
+
+    __tablename__ = "budget_transfers"
+    __table_args__ = (
+        tenant_key("from_budget_id", "budgets"),
+        tenant_key("to_budget_id", "budgets"),
+        member_key("created_by", ondelete="SET NULL (created_by)"),
+        currency_check(),
+        CheckConstraint("amount > 0", name="amount_positive"),
+        CheckConstraint("from_budget_id <> to_budget_id", name="two_budgets"),
+        Index("ix_budget_transfers_from", "organization_id", "from_budget_id"),
+        Index("ix_budget_transfers_to", "organization_id", "to_budget_id"),
+    )
+
+    from_budget_id: Mapped[UUID]
+    to_budget_id: Mapped[UUID]
+    transferred_on: Mapped[date]
+    amount: Mapped[Decimal]
+    currency: Mapped[str] = mapped_column(Currency)
+    note: Mapped[str | None] = mapped_column(String(500))
+    created_by: Mapped[UUID | None]
+    created_at: Mapped[datetime] = mapped_column(server_default=text("now()"))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -10,73 +10,132 @@ from sqlalchemy import delete, func
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from backend.budgets.models import Budget, BudgetPeriod, BudgetShare, BudgetType
+from backend.audit.record import record
+from backend.audit.states import state_of
+from backend.budgets.matching import Rule, rule_states, set_rules
+from backend.budgets.models import Budget, BudgetShare, BudgetType, RolloverPolicy
+from backend.budgets.plan import plan_periods
 from backend.budgets.queries import budget_shares, get_budget, unknown_budgets
-from backend.budgets.rules import Period, periods
+from backend.budgets.rules import periods
+from backend.budgets.standing import today_of
+from backend.budgets.tree import hold_trees, refuse_broken_trees
 from backend.budgets.visibility import visible_budget_ids
 from backend.db.references import refuse
+from backend.db.versions import Expected, require_version
 from backend.errors import Conflict, FieldError, Forbidden, InvalidInput, NotFound
 from backend.identity.permissions import choose_owner, require_ledger_writer, require_owner
 from backend.identity.queries import is_member
 from backend.scope import Scope
 
 _SHAPES_PERIODS = {"type", "amount", "starts_on", "ends_on"}
+_SHAPES_TREE = _SHAPES_PERIODS | {"parent_id", "allows_over_allocation", "archived"}
 
 
 async def create_budget(session: AsyncSession, scope: Scope, values: dict[str, Any]) -> Budget:
-    """A root, or a child of a budget that the caller sees."""
+    """A root, or a child of a budget that the caller sees; `rules` are its matching rules."""
     require_ledger_writer(scope)
+    values = dict(values)
+    rules: Sequence[Rule] = values.pop("rules", ())
+    await hold_trees(session, scope)
     await _require_parent(session, scope, values.get("parent_id"))
     owner_id = await choose_owner(session, scope, values.get("owner_id"))
     budget = Budget(organization_id=scope.organization_id, **values | {"owner_id": owner_id})
-    _refuse_bad_limits(budget)
+    refuse_bad_limits(budget)
     planned = periods(BudgetType(budget.type), budget.starts_on, budget.ends_on)
     session.add(budget)
     await session.flush()
     await session.refresh(budget)
-    await _add_periods(session, budget, planned)
+    await plan_periods(session, budget, planned)
+    if budget.parent_id is not None:
+        await refuse_broken_trees(session, scope, [budget.id], values)
+    await set_rules(session, scope, budget, rules)
+    after = await _state(session, scope, budget)
+    await record(session, scope, "create", "budget", budget.id, after=after)
     return budget
 
 
 async def update_budget(
-    session: AsyncSession, scope: Scope, budget_id: UUID, changes: dict[str, Any]
+    session: AsyncSession,
+    scope: Scope,
+    budget_id: UUID,
+    changes: dict[str, Any],
+    expected: Expected = None,
+    *,
+    seen_accounts: Collection[UUID] = frozenset(),
 ) -> Budget:
-    """Change what is named; a change of type, amount or dates makes the periods anew.
+    """Change what is named. Periods whose days stay as they are stay; the others are made anew.
 
-    `archived` archives the budget or brings it back.
+    A new amount holds for every period that is not over. `archived` archives the budget or brings
+    it back; `rules` replace what was there, as `set_rules` says.
     """
-    budget = await _own_budget(session, scope, budget_id)
+    budget = await own_budget(session, scope, budget_id, expected)
+    before = await _state(session, scope, budget)
     changes = dict(changes)
     archived = changes.pop("archived", None)
+    rules: Sequence[Rule] | None = changes.pop("rules", None)
     if await _hides_parent(session, scope, budget, changes):
         del changes["parent_id"]
     await _require_parent(session, scope, changes.get("parent_id"))
     if "owner_id" in changes and changes["owner_id"] != budget.owner_id:
         await choose_owner(session, scope, changes["owner_id"])
-    for name, value in changes.items():
-        setattr(budget, name, value)
+    if changes.get("rollover_policy", RolloverPolicy.CAPPED) != RolloverPolicy.CAPPED:
+        changes.setdefault("rollover_cap", None)
+    given = {name for name, value in changes.items() if value != getattr(budget, name)}
+    for name in given:
+        setattr(budget, name, changes[name])
     if archived is not None and archived != (budget.archived_at is not None):
         budget.archived_at = func.now() if archived else None
-    _refuse_bad_limits(budget)
+        given |= set() if archived else {"archived"}
+    refuse_bad_limits(budget)
     planned = periods(BudgetType(budget.type), budget.starts_on, budget.ends_on)
+    budget.updated_at = func.now()  # rules and periods are part of it
     await session.flush()
     await session.refresh(budget)
-    if _SHAPES_PERIODS & changes.keys():
-        await session.execute(
-            delete(BudgetPeriod).where(
-                BudgetPeriod.organization_id == scope.organization_id,
-                BudgetPeriod.budget_id == budget_id,
-            )
-        )
-        await _add_periods(session, budget, planned)
+    if _SHAPES_PERIODS & given:
+        new_from = today_of(scope) if "amount" in given else None
+        await plan_periods(session, budget, planned, new_amount_from=new_from)
+    if _SHAPES_TREE & given:
+        await refuse_broken_trees(session, scope, [budget_id], given)
+    if rules is not None:
+        await set_rules(session, scope, budget, rules, seen_accounts)
+    after = await _state(session, scope, budget)
+    await record(session, scope, "update", "budget", budget_id, before=before, after=after)
     return budget
 
 
-async def delete_budget(session: AsyncSession, scope: Scope, budget_id: UUID) -> None:
+async def replace_budget(
+    session: AsyncSession,
+    scope: Scope,
+    budget_id: UUID,
+    values: dict[str, Any],
+    expected: Expected = None,
+    *,
+    seen_accounts: Collection[UUID] = frozenset(),
+) -> Budget:
+    """As `update_budget` with every field named; without an owner it keeps the one it has."""
+    budget = await get_budget(session, scope, budget_id)
+    values = dict(values)
+    if values["owner_id"] is None:
+        del values["owner_id"]
+    if values.pop("currency") != budget.currency:
+        raise InvalidInput(
+            "The currency stays as it is.",
+            errors=[FieldError("#/currency", f"The budget is in {budget.currency}.")],
+        )
+    return await update_budget(
+        session, scope, budget_id, values, expected, seen_accounts=seen_accounts
+    )
+
+
+async def delete_budget(
+    session: AsyncSession, scope: Scope, budget_id: UUID, expected: Expected = None
+) -> None:
     """`Conflict` while it has children or anything is booked on it: such a budget is archived."""
-    budget = await _own_budget(session, scope, budget_id)
+    budget = await own_budget(session, scope, budget_id, expected)
+    before = await _state(session, scope, budget)
     await session.delete(budget)
     await session.flush()
+    await record(session, scope, "delete", "budget", budget_id, before=before)
 
 
 async def list_shares(session: AsyncSession, scope: Scope, budget_id: UUID) -> Sequence[UUID]:
@@ -89,7 +148,7 @@ async def list_shares(session: AsyncSession, scope: Scope, budget_id: UUID) -> S
 
 async def share_budget(session: AsyncSession, scope: Scope, budget_id: UUID, user_id: UUID) -> None:
     """Show the budget to another member; sharing it twice is sharing it once."""
-    budget = await _own_budget(session, scope, budget_id)
+    budget = await own_budget(session, scope, budget_id)
     if not await is_member(session, scope, user_id):
         raise NotFound("There is no such member.")
     if user_id == budget.owner_id:
@@ -99,12 +158,13 @@ async def share_budget(session: AsyncSession, scope: Scope, budget_id: UUID, use
         .values(organization_id=scope.organization_id, budget_id=budget_id, user_id=user_id)
         .on_conflict_do_nothing()
     )
+    await record(session, scope, "share", "budget", budget_id, after={"user_id": user_id})
 
 
 async def unshare_budget(
     session: AsyncSession, scope: Scope, budget_id: UUID, user_id: UUID
 ) -> None:
-    await _own_budget(session, scope, budget_id)
+    await own_budget(session, scope, budget_id)
     await session.execute(
         delete(BudgetShare).where(
             BudgetShare.organization_id == scope.organization_id,
@@ -112,12 +172,18 @@ async def unshare_budget(
             BudgetShare.user_id == user_id,
         )
     )
+    await record(session, scope, "unshare", "budget", budget_id, before={"user_id": user_id})
 
 
-async def _own_budget(session: AsyncSession, scope: Scope, budget_id: UUID) -> Budget:
+async def own_budget(
+    session: AsyncSession, scope: Scope, budget_id: UUID, expected: Expected = None
+) -> Budget:
+    """A budget that the caller may change, held alone with all trees until the transaction ends."""
     require_ledger_writer(scope)
+    await hold_trees(session, scope)
     budget = await get_budget(session, scope, budget_id, lock=True)
     require_owner(scope, budget.owner_id)
+    require_version(budget, expected)
     return budget
 
 
@@ -135,27 +201,18 @@ async def _hides_parent(
     return not await visible_budget_ids(session, scope, [budget.parent_id])
 
 
-def _refuse_bad_limits(budget: Budget) -> None:
+async def _state(session: AsyncSession, scope: Scope, budget: Budget) -> dict[str, Any]:
+    return state_of(budget) | {"rules": await rule_states(session, scope, budget.id)}
+
+
+def refuse_bad_limits(budget: Budget) -> None:
     errors = []
     if budget.starts_on > budget.ends_on:
         errors.append(FieldError("#/ends_on", "Must not lie before `starts_on`."))
     if budget.warning_threshold > budget.critical_threshold:
         errors.append(FieldError("#/critical_threshold", "Must not be below the warning."))
+    if (budget.rollover_policy == RolloverPolicy.CAPPED) != (budget.rollover_cap is not None):
+        detail = "The policy `capped` needs a cap, and no other has one."
+        errors.append(FieldError("#/rollover_cap", detail))
     if errors:
         raise InvalidInput("The budget contradicts itself.", errors=errors)
-
-
-async def _add_periods(session: AsyncSession, budget: Budget, planned: list[Period]) -> None:
-    await session.execute(
-        insert(BudgetPeriod),
-        [
-            {
-                "organization_id": budget.organization_id,
-                "budget_id": budget.id,
-                "starts_on": period.starts_on,
-                "ends_on": period.ends_on,
-                "amount": budget.amount,
-            }
-            for period in planned
-        ],
-    )

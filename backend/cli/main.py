@@ -92,6 +92,22 @@ def token(
     print(made)
 
 
+@app.command("password-reset")
+def password_reset(email: str) -> None:
+    """Make a one-time link with which a user sets a new password."""
+    from backend.cli.database import running_database
+    from backend.cli.password_reset import make_reset
+    from backend.errors import OutlayError
+
+    settings = Settings()
+    with running_database(settings):
+        try:
+            made = asyncio.run(make_reset(settings, email))
+        except OutlayError as error:
+            _fail(error.detail)
+    print(made)
+
+
 @app.command()
 def refresh(
     timeout: Annotated[float, typer.Option(help="Seconds to wait for its end.")] = 900,

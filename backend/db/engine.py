@@ -26,6 +26,11 @@ def create_engine(url: URL, *, pool_size: int = 10) -> AsyncEngine:
     )
 
 
+async def enter_organization(session: AsyncSession, organization_id: UUID) -> None:
+    """From here to its end, the transaction sees and writes this organization only."""
+    await session.execute(_SET_CONTEXT, {"organization_id": str(organization_id)})
+
+
 @asynccontextmanager
 async def organization_session(
     engine: AsyncEngine, organization_id: UUID
@@ -35,5 +40,5 @@ async def organization_session(
     Commits when the block ends, rolls back when it raises.
     """
     async with AsyncSession(engine, expire_on_commit=False) as session, session.begin():
-        await session.execute(_SET_CONTEXT, {"organization_id": str(organization_id)})
+        await enter_organization(session, organization_id)
         yield session

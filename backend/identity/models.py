@@ -21,6 +21,7 @@ from backend.db.base import (
     member_key,
     one_of,
 )
+from backend.identity import login_models  # noqa: F401  # the metadata is whole with them
 from backend.scope import ApprovalLevel, Role
 
 
@@ -55,6 +56,7 @@ class User(Identified, Timestamped, Base):
     name: Mapped[str] = mapped_column(String(200))
     password_hash: Mapped[str | None]
     active: Mapped[bool] = mapped_column(server_default=text("true"))
+    password_reset_requested_at: Mapped[datetime | None]
 
 
 class Member(Tenant, Timestamped, Base):
@@ -85,4 +87,36 @@ class ApiToken(TenantIdentified, Timestamped, Base):
     token_hash: Mapped[bytes] = mapped_column(LargeBinary, unique=True)
     scopes: Mapped[list[str]] = mapped_column(ARRAY(String(10)))
     expires_at: Mapped[datetime | None]
+    revoked_at: Mapped[datetime | None]
+
+
+class Invitation(TenantIdentified, Timestamped, Base):
+    """A one-time link into the organization, for one e-mail address.
+
+    It is open until it is accepted, revoked or expired; an address has one that is open.
+    """
+
+    __tablename__ = "invitations"
+    __table_args__ = (
+        member_key("created_by", ondelete="SET NULL (created_by)"),
+        member_key("accepted_by", ondelete="SET NULL (accepted_by)"),
+        one_of("role", Role),
+        one_of("approval_level", ApprovalLevel),
+        Index(
+            "uq_invitations_open",
+            "organization_id",
+            text("lower(email)"),
+            unique=True,
+            postgresql_where=text("accepted_at IS NULL AND revoked_at IS NULL"),
+        ),
+    )
+
+    email: Mapped[str] = mapped_column(String(320))
+    role: Mapped[str] = mapped_column(String(20))
+    approval_level: Mapped[str] = mapped_column(String(20), server_default=ApprovalLevel.AUTOMATIC)
+    token_hash: Mapped[bytes] = mapped_column(LargeBinary, unique=True)
+    created_by: Mapped[UUID | None]
+    expires_at: Mapped[datetime]
+    accepted_at: Mapped[datetime | None]
+    accepted_by: Mapped[UUID | None]
     revoked_at: Mapped[datetime | None]

@@ -8,6 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 from argon2 import PasswordHasher
 from argon2.exceptions import Argon2Error, InvalidHashError
 
+MINIMUM_LENGTH = 12
+
 _hasher = PasswordHasher()
 # One hash takes 64 MiB: a burst of logins queues instead of eating the memory.
 _threads = ThreadPoolExecutor(max_workers=2, thread_name_prefix="argon2")
@@ -25,6 +27,11 @@ async def verify_password(password_hash: str | None, password: str) -> bool:
     loop = asyncio.get_running_loop()
     right = await loop.run_in_executor(_threads, _verify, password_hash or _NOBODY, password)
     return right and password_hash is not None
+
+
+def needs_rehash(password_hash: str) -> bool:
+    """Whether it was made with other parameters than today's."""
+    return _hasher.check_needs_rehash(password_hash)
 
 
 def _verify(password_hash: str, password: str) -> bool:

@@ -44,3 +44,19 @@ async def choose_owner(session: AsyncSession, scope: Scope, owner_id: UUID | Non
             errors=[FieldError("#/owner_id", "There is no such member.")],
         )
     return owner_id
+
+
+def require_administrator(scope: Scope) -> None:
+    """For the organization itself, its members and their invitations."""
+    if scope.read_only:
+        raise Forbidden("This token may only read.")
+    if scope.without_admin:
+        raise Forbidden("This needs a login, or a token with the scope `admin`.")
+    if not scope.administers:
+        raise Forbidden("Only an owner or an admin of the organization may do this.")
+
+
+def require_login(scope: Scope) -> None:
+    """For what reaches beyond the organization and the life that an API token was given."""
+    if scope.api_token_id is not None:
+        raise Forbidden("Log in for this: an API token may not do it.")

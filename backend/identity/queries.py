@@ -27,11 +27,17 @@ class Membership:
 
 @dataclass(frozen=True, slots=True)
 class Credential:
-    """What a valid token stands for, before anything is known of the member."""
+    """What a valid token stands for, before anything is known of the member.
+
+    It is good while the login `login_id` is open, if it is of one.
+    """
 
     user_id: UUID
     organization_id: UUID
     read_only: bool = False
+    without_admin: bool = False
+    api_token_id: UUID | None = None
+    login_id: UUID | None = None
     expires_at: datetime | None = None
 
 
@@ -39,8 +45,10 @@ class Credential:
 _FIND_LOGIN = text("SELECT user_id, password_hash FROM find_login(:email)")
 _FIND_MEMBERSHIPS = text("SELECT organization_id, name, role FROM find_memberships(:user_id)")
 _FIND_API_TOKEN = text(
-    "SELECT organization_id, user_id, scopes, expires_at FROM find_api_token(:digest)"
+    "SELECT id, organization_id, user_id, scopes, expires_at FROM find_api_token(:digest)"
 )
+
+_FIND_EXTERNAL_USER = text("SELECT find_external_user(:issuer, :subject)")
 
 # One round trip; the shares belong to layers above this one, so their tables are named here only.
 _LOAD_SCOPE = text("""
@@ -57,7 +65,14 @@ _LOAD_SCOPE = text("""
     JOIN organizations o ON o.id = m.organization_id
     JOIN users u ON u.id = m.user_id AND u.active
     WHERE m.organization_id = :organization_id AND m.user_id = :user_id
+      AND (CAST(:login_id AS uuid) IS NULL OR login_is_open(CAST(:login_id AS uuid)))
 """)
+
+
+async def find_external_user(database: Database, issuer: str, subject: str) -> UUID | None:
+    """The active user whom the subject of an identity provider is linked to."""
+    values = {"issuer": issuer, "subject": subject}
+    return (await database.execute(_FIND_EXTERNAL_USER, values)).scalar_one()
 
 
 async def find_login(database: Database, email: str) -> tuple[UUID, str | None] | None:
@@ -81,19 +96,26 @@ async def find_api_token(database: Database, digest: bytes) -> Credential | None
         user_id=row.user_id,
         organization_id=row.organization_id,
         read_only=not {"write", "admin"} & set(row.scopes),
+        without_admin="admin" not in row.scopes,
+        api_token_id=UUID(int=row.id.int),
         expires_at=row.expires_at,
     )
 
 
 async def load_scope(engine: AsyncEngine, credential: Credential) -> Scope | None:
-    """The member's scope, or None when they are inactive or not a member any more."""
-    who = {"organization_id": credential.organization_id, "user_id": credential.user_id}
+    """The member's scope; None when inactive, logged out, or not a member any more."""
+    values = {
+        "organization_id": credential.organization_id,
+        "user_id": credential.user_id,
+        "login_id": credential.login_id,
+    }
     async with organization_session(engine, credential.organization_id) as session:
-        row = (await session.execute(_LOAD_SCOPE, who)).one_or_none()
+        row = (await session.execute(_LOAD_SCOPE, values)).one_or_none()
     if row is None:
         return None
     return Scope(
-        **who,
+        user_id=credential.user_id,
+        organization_id=credential.organization_id,
         role=Role(row.role),
         approval_level=ApprovalLevel(row.approval_level),
         shared_account_ids=_plain_ids(row.accounts),
@@ -102,6 +124,8 @@ async def load_scope(engine: AsyncEngine, credential: Credential) -> Scope | Non
         time_zone=row.time_zone,
         fiscal_year_start_month=row.fiscal_year_start_month,
         read_only=credential.read_only,
+        without_admin=credential.without_admin,
+        api_token_id=credential.api_token_id,
     )
 
 

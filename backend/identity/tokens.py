@@ -1,4 +1,4 @@
-"""The two kinds of bearer token: signed access tokens (JWT) and stored API tokens."""
+"""Tokens of our own making: signed access tokens (JWT), and random ones that are stored hashed."""
 
 from __future__ import annotations
 
@@ -15,6 +15,9 @@ from backend.errors import Unauthenticated
 from backend.settings import Settings
 
 API_TOKEN_PREFIX = "outlay_"  # noqa: S105  # a marker, not a secret
+# No prefix is the start of another: a token sent to the wrong place is refused as what it is.
+REFRESH_TOKEN_PREFIX = "outlayr_"  # noqa: S105
+LINK_TOKEN_PREFIX = "outlayl_"  # noqa: S105
 
 # RFC 9068: the header says that this is an access token, so that no other JWT passes for one.
 _ACCESS_TOKEN_TYPE = "at+jwt"  # noqa: S105  # a media type
@@ -23,12 +26,20 @@ _REQUIRED_CLAIMS = ("iss", "aud", "exp", "iat", "sub", "org")
 
 @dataclass(frozen=True, slots=True)
 class AccessClaims:
+    """`login_id` is the login that the token belongs to and ends with, if any."""
+
     user_id: UUID
     organization_id: UUID
+    login_id: UUID | None = None
 
 
 def issue_access_token(
-    settings: Settings, user_id: UUID, organization_id: UUID, *, now: datetime | None = None
+    settings: Settings,
+    user_id: UUID,
+    organization_id: UUID,
+    *,
+    login_id: UUID | None = None,
+    now: datetime | None = None,
 ) -> str:
     """A JWT for one user in one organization, valid for `jwt_ttl_seconds`."""
     issued_at = now or datetime.now(UTC)
@@ -40,7 +51,7 @@ def issue_access_token(
         "iat": issued_at,
         "exp": issued_at + timedelta(seconds=settings.jwt_ttl_seconds),
         "jti": uuid4().hex,
-    }
+    } | ({} if login_id is None else {"sid": str(login_id)})
     return jwt.encode(
         claims,
         settings.secrets.jwt.get_secret_value(),
@@ -72,12 +83,21 @@ def verify_access_token(settings: Settings, token: str) -> AccessClaims:
 
 
 def _claims(payload: dict[str, Any]) -> AccessClaims:
-    return AccessClaims(UUID(str(payload["sub"])), UUID(str(payload["org"])))
+    login = payload.get("sid")
+    return AccessClaims(
+        UUID(str(payload["sub"])),
+        UUID(str(payload["org"])),
+        None if login is None else UUID(str(login)),
+    )
+
+
+def new_token(prefix: str) -> str:
+    """256 random bits behind a prefix that secret scanners can find."""
+    return prefix + secrets.token_urlsafe(32)
 
 
 def new_api_token() -> str:
-    """256 random bits behind a prefix that secret scanners can find."""
-    return API_TOKEN_PREFIX + secrets.token_urlsafe(32)
+    return new_token(API_TOKEN_PREFIX)
 
 
 def is_api_token(token: str) -> bool:

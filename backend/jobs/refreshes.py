@@ -9,6 +9,8 @@ from sqlalchemy import select, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from backend.audit.record import record
+from backend.audit.states import state_of
 from backend.errors import Forbidden, NotFound, Unavailable
 from backend.jobs.launcher import Launcher
 from backend.jobs.models import Refresh, RefreshStatus
@@ -46,6 +48,7 @@ async def request_refresh(session: AsyncSession, scope: Scope, launcher: Launche
     session.add(refresh)
     await session.flush()
     await session.refresh(refresh)
+    await record(session, scope, "create", "refresh", refresh.id, after=state_of(refresh))
     return refresh
 
 

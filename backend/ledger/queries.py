@@ -9,6 +9,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from backend.db.keyset import Order, Window, windowed
+from backend.db.locking import locked
 from backend.errors import NotFound
 from backend.ledger.models import Account, AccountShare, Category, Tag
 from backend.ledger.visibility import visible_accounts, visible_categories, visible_tags
@@ -45,7 +46,7 @@ async def get_account(
     session: AsyncSession, scope: Scope, account_id: UUID, *, lock: bool = False
 ) -> Account:
     statement = select(Account).where(visible_accounts(scope), Account.id == account_id)
-    account = await session.scalar(statement.with_for_update() if lock else statement)
+    account = await session.scalar(locked(statement) if lock else statement)
     if account is None:
         raise NotFound("There is no such account.")
     return account
@@ -68,8 +69,9 @@ async def list_tags(
     return (await session.scalars(windowed(statement, TAGS_BY_NAME, window))).all()
 
 
-async def get_tag(session: AsyncSession, scope: Scope, tag_id: UUID) -> Tag:
-    tag = await session.scalar(select(Tag).where(visible_tags(scope), Tag.id == tag_id))
+async def get_tag(session: AsyncSession, scope: Scope, tag_id: UUID, *, lock: bool = False) -> Tag:
+    statement = select(Tag).where(visible_tags(scope), Tag.id == tag_id)
+    tag = await session.scalar(locked(statement) if lock else statement)
     if tag is None:
         raise NotFound("There is no such tag.")
     return tag
@@ -92,10 +94,11 @@ async def list_categories(
     return (await session.scalars(windowed(statement, CATEGORIES_BY_NAME, window))).all()
 
 
-async def get_category(session: AsyncSession, scope: Scope, category_id: UUID) -> Category:
-    category = await session.scalar(
-        select(Category).where(visible_categories(scope), Category.id == category_id)
-    )
+async def get_category(
+    session: AsyncSession, scope: Scope, category_id: UUID, *, lock: bool = False
+) -> Category:
+    statement = select(Category).where(visible_categories(scope), Category.id == category_id)
+    category = await session.scalar(locked(statement) if lock else statement)
     if category is None:
         raise NotFound("There is no such category.")
     return category

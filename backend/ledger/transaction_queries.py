@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
 from backend.db.keyset import Order, Window, windowed
+from backend.db.locking import locked
 from backend.errors import NotFound
 from backend.ledger.models import Transaction, TransactionSplit, TransactionTag
 from backend.ledger.queries import get_account, get_category, get_tag
@@ -84,7 +85,7 @@ async def get_transaction(
     statement = select(Transaction).where(
         visible_transactions(scope), Transaction.id == transaction_id
     )
-    transaction = await session.scalar(statement.with_for_update() if lock else statement)
+    transaction = await session.scalar(locked(statement) if lock else statement)
     if transaction is None:
         raise NotFound("There is no such transaction.")
     return transaction

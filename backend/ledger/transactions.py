@@ -10,7 +10,10 @@ from uuid import UUID
 from sqlalchemy import delete, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from backend.audit.record import record
+from backend.audit.states import state_of
 from backend.db.references import Reference, references, refuse, unknown_references
+from backend.db.versions import Expected, require_version
 from backend.errors import FieldError, InvalidInput
 from backend.identity.permissions import require_ledger_writer
 from backend.ledger.models import (
@@ -22,7 +25,7 @@ from backend.ledger.models import (
     TransactionSplit,
     TransactionTag,
 )
-from backend.ledger.transaction_queries import get_transaction
+from backend.ledger.transaction_queries import get_transaction, load_parts
 from backend.ledger.visibility import (
     visible_account_ids,
     visible_accounts,
@@ -61,11 +64,17 @@ async def create_transaction(
     await session.flush()
     await _add_tags(session, transaction, tag_ids)
     await _add_splits(session, transaction, splits)
+    after = await _state(session, scope, transaction)
+    await record(session, scope, "create", "transaction", transaction.id, after=after)
     return transaction
 
 
 async def update_transaction(
-    session: AsyncSession, scope: Scope, transaction_id: UUID, changes: dict[str, Any]
+    session: AsyncSession,
+    scope: Scope,
+    transaction_id: UUID,
+    changes: dict[str, Any],
+    expected: Expected = None,
 ) -> Transaction:
     """Change what is named; `tag_ids` and `splits` replace what was there."""
     require_ledger_writer(scope)
@@ -74,6 +83,8 @@ async def update_transaction(
     splits: Sequence[Split] | None = changes.pop("splits", None)
     # The lock keeps the sum of the splits true against another change of the same transaction.
     transaction = await get_transaction(session, scope, transaction_id, lock=True)
+    require_version(transaction, expected)
+    before = await _state(session, scope, transaction)
     if await _hides_counter_account(session, scope, transaction, changes):
         del changes["counter_account_id"]
     await _refuse_unknown(session, scope, changes, tag_ids or (), splits or ())
@@ -94,15 +105,33 @@ async def update_transaction(
         await session.execute(delete(TransactionSplit).where(*_of(TransactionSplit, transaction)))
         await _add_splits(session, transaction, splits)
     await session.refresh(transaction)
+    after = await _state(session, scope, transaction)
+    await record(
+        session, scope, "update", "transaction", transaction_id, before=before, after=after
+    )
     return transaction
 
 
-async def delete_transaction(session: AsyncSession, scope: Scope, transaction_id: UUID) -> None:
+async def delete_transaction(
+    session: AsyncSession, scope: Scope, transaction_id: UUID, expected: Expected = None
+) -> None:
     """Out of every figure and list; the row stays, so that it can be restored."""
     require_ledger_writer(scope)
     transaction = await get_transaction(session, scope, transaction_id, lock=True)
+    require_version(transaction, expected)
+    before = await _state(session, scope, transaction)
     transaction.deleted_at = func.now()
     await session.flush()
+    await record(session, scope, "delete", "transaction", transaction_id, before=before)
+
+
+async def _state(session: AsyncSession, scope: Scope, transaction: Transaction) -> dict[str, Any]:
+    """The transaction with its tags and splits, as the audit records it."""
+    parts = await load_parts(session, scope, [transaction])
+    return state_of(transaction) | {
+        "tag_ids": parts.tag_ids.get(transaction.id, []),
+        "splits": [state_of(split) for split in parts.splits.get(transaction.id, [])],
+    }
 
 
 async def _refuse_unknown(

@@ -5,13 +5,16 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func, literal, select
+from sqlalchemy import func, literal, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
+from backend.audit.record import record
+from backend.audit.states import state_of
+from backend.db.versions import Expected, require_version
 from backend.errors import FieldError, InvalidInput
 from backend.identity.permissions import require_organization_writer
-from backend.ledger.models import Category, Tag
+from backend.ledger.models import Category, Tag, Transaction, TransactionTag
 from backend.ledger.queries import get_category, get_tag
 from backend.ledger.visibility import visible_categories
 from backend.scope import Scope
@@ -22,26 +25,48 @@ async def create_tag(session: AsyncSession, scope: Scope, values: dict[str, Any]
     tag = Tag(organization_id=scope.organization_id, **values)
     session.add(tag)
     await session.flush()
+    await record(session, scope, "create", "tag", tag.id, after=state_of(tag))
     return tag
 
 
 async def update_tag(
-    session: AsyncSession, scope: Scope, tag_id: UUID, changes: dict[str, Any]
+    session: AsyncSession,
+    scope: Scope,
+    tag_id: UUID,
+    changes: dict[str, Any],
+    expected: Expected = None,
 ) -> Tag:
     require_organization_writer(scope)
-    tag = await get_tag(session, scope, tag_id)
+    tag = await get_tag(session, scope, tag_id, lock=True)
+    require_version(tag, expected)
+    before = state_of(tag)
     for name, value in changes.items():
         setattr(tag, name, value)
     await session.flush()
     await session.refresh(tag)
+    await record(session, scope, "update", "tag", tag_id, before=before, after=state_of(tag))
     return tag
 
 
-async def delete_tag(session: AsyncSession, scope: Scope, tag_id: UUID) -> None:
+async def delete_tag(
+    session: AsyncSession, scope: Scope, tag_id: UUID, expected: Expected = None
+) -> None:
     """Transactions lose the tag; `Conflict` while a split is booked on it."""
     require_organization_writer(scope)
-    await session.delete(await get_tag(session, scope, tag_id))
+    tag = await get_tag(session, scope, tag_id, lock=True)
+    require_version(tag, expected)
+    before = state_of(tag)
+    tagged = select(TransactionTag.transaction_id).where(
+        TransactionTag.organization_id == scope.organization_id, TransactionTag.tag_id == tag_id
+    )
+    await session.execute(  # their tags are a part of them, so this is another version of each
+        update(Transaction)
+        .where(Transaction.organization_id == scope.organization_id, Transaction.id.in_(tagged))
+        .values(updated_at=func.now())
+    )
+    await session.delete(tag)
     await session.flush()
+    await record(session, scope, "delete", "tag", tag_id, before=before)
 
 
 async def create_category(session: AsyncSession, scope: Scope, values: dict[str, Any]) -> Category:
@@ -50,14 +75,21 @@ async def create_category(session: AsyncSession, scope: Scope, values: dict[str,
     category = Category(organization_id=scope.organization_id, **values)
     session.add(category)
     await session.flush()
+    await record(session, scope, "create", "category", category.id, after=state_of(category))
     return category
 
 
 async def update_category(
-    session: AsyncSession, scope: Scope, category_id: UUID, changes: dict[str, Any]
+    session: AsyncSession,
+    scope: Scope,
+    category_id: UUID,
+    changes: dict[str, Any],
+    expected: Expected = None,
 ) -> Category:
     require_organization_writer(scope)
-    category = await get_category(session, scope, category_id)
+    category = await get_category(session, scope, category_id, lock=True)
+    require_version(category, expected)
+    before = state_of(category)
     if changes.get("parent_id") is not None:
         await _require_parent(session, scope, changes["parent_id"])
         await _refuse_cycle(session, scope, category_id, changes["parent_id"])
@@ -65,14 +97,23 @@ async def update_category(
         setattr(category, name, value)
     await session.flush()
     await session.refresh(category)
+    await record(
+        session, scope, "update", "category", category_id, before=before, after=state_of(category)
+    )
     return category
 
 
-async def delete_category(session: AsyncSession, scope: Scope, category_id: UUID) -> None:
+async def delete_category(
+    session: AsyncSession, scope: Scope, category_id: UUID, expected: Expected = None
+) -> None:
     """`Conflict` while it has children or anything is booked on it."""
     require_organization_writer(scope)
-    await session.delete(await get_category(session, scope, category_id))
+    category = await get_category(session, scope, category_id, lock=True)
+    require_version(category, expected)
+    before = state_of(category)
+    await session.delete(category)
     await session.flush()
+    await record(session, scope, "delete", "category", category_id, before=before)
 
 
 async def _require_parent(session: AsyncSession, scope: Scope, parent_id: UUID | None) -> None:

@@ -14,6 +14,7 @@ from api.app import create_app
 from backend.identity.tokens import issue_access_token
 from backend.scope import Scope
 from backend.settings import Settings
+from tests.api.audit import audited
 from tests.api.books import Books, open_books
 from tests.factories import make_member, make_organization
 
@@ -35,8 +36,12 @@ async def stranger(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
 
 
 @pytest.fixture
-async def act_as(app: FastAPI, settings: Settings) -> AsyncIterator[ActAs]:
-    """A client with an access token of the given member."""
+async def act_as(app: FastAPI, settings: Settings, engine: AsyncEngine) -> AsyncIterator[ActAs]:
+    """A client with an access token of the given member.
+
+    It updates whichever version there is, unless a test sends another `If-Match`, and it makes sure
+    that each write it is thanked for has left an entry in the audit.
+    """
     async with AsyncExitStack() as stack:
 
         def client(scope: Scope) -> httpx.AsyncClient:
@@ -44,7 +49,8 @@ async def act_as(app: FastAPI, settings: Settings) -> AsyncIterator[ActAs]:
             made = httpx.AsyncClient(
                 transport=httpx.ASGITransport(app),
                 base_url="http://test",
-                headers={"Authorization": f"Bearer {token}"},
+                headers={"Authorization": f"Bearer {token}", "If-Match": "*"},
+                event_hooks={"response": [audited(engine, scope)]},
             )
             stack.push_async_callback(made.aclose)
             return made

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from datetime import date
+from decimal import Decimal
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -68,6 +69,7 @@ async def test_a_budget_is_made_read_changed_and_deleted(act_as: ActAs, owner: S
             "starts_on": "2025-01-01",
             "ends_on": "2025-01-31",
             "amount": "10.50",
+            "carried": "0.00",
             "currency": "EUR",
         }
     ]
@@ -222,7 +224,9 @@ async def test_a_member_plans_for_themselves(
     act_as: ActAs, engine: AsyncEngine, owner: Scope
 ) -> None:
     member = await make_member(engine, owner.organization_id, Role.MEMBER)
-    hidden, shared = await budget_of(engine, owner), await budget_of(engine, owner)
+    hidden, shared = [
+        await budget_of(engine, owner, type="annual", amount=Decimal(90_000)) for _ in range(2)
+    ]
     await share(engine, shared, member.user_id)
     client = act_as(member)
     made = await client.post("/api/budgets", json=MARKETING | {"parent_id": str(shared.id)})

@@ -213,7 +213,7 @@ async def test_a_patch_changes_what_it_names(act_as: ActAs, books: Books) -> Non
     )
     place = f"/api/transactions/{booked['id']}"
     changed = (await client.patch(place, json={"amount": "9.99", "vendor": None})).json()
-    changed_too = {"amount", "vendor", "updated_at"}
+    changed_too = {"amount", "vendor", "updated_at", "version"}
     assert {k for k in booked if booked[k] != changed[k]} == changed_too
     assert (await client.get(place)).json() == changed
     untagged = (await client.patch(place, json={"tag_ids": []})).json()

@@ -1,14 +1,23 @@
 from __future__ import annotations
 
 from datetime import date, timedelta
+from decimal import Decimal
 from itertools import pairwise
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backend.budgets.models import BudgetType
-from backend.budgets.rules import MAX_PERIODS, Period, add_months, periods
+from backend.budgets.models import BudgetType, RolloverPolicy
+from backend.budgets.rules import (
+    MAX_PERIODS,
+    Period,
+    add_months,
+    carried_over,
+    condition,
+    periods,
+    status,
+)
 from backend.errors import InvalidInput
 
 
@@ -83,3 +92,81 @@ def test_there_is_an_end_to_periods() -> None:
     assert len(periods(BudgetType.MONTHLY, first, last - timedelta(days=1))) == MAX_PERIODS
     with pytest.raises(InvalidInput):
         periods(BudgetType.MONTHLY, first, last)
+
+
+YEAR = Period(date(2025, 1, 1), date(2025, 12, 31))
+
+
+@pytest.mark.parametrize(
+    ("spent", "today", "archived", "expected"),
+    [
+        ("500", date(2025, 6, 1), True, "archived"),
+        ("500", date(2024, 12, 31), False, "pending"),
+        ("1001", date(2024, 12, 31), False, "pending"),
+        ("1000.01", date(2025, 6, 1), False, "over_budget"),
+        ("1000", date(2025, 6, 1), False, "active"),
+        ("0", date(2025, 1, 1), False, "active"),
+        ("0", date(2025, 12, 31), False, "active"),
+        ("1000", date(2026, 1, 1), False, "completed"),
+        ("999.99", date(2026, 1, 1), False, "under_budget"),
+        ("1000.01", date(2026, 1, 1), False, "over_budget"),
+    ],
+)
+def test_the_first_status_that_holds_counts(
+    spent: str,
+    today: date,
+    archived: bool,  # noqa: FBT001  # a case of the table
+    expected: str,
+) -> None:
+    found = status(
+        archived=archived,
+        span=YEAR,
+        allocated=Decimal(1000),
+        spent=Decimal(spent),
+        today=today,
+    )
+    assert found == expected
+
+
+@pytest.mark.parametrize(
+    ("allocated", "spent", "expected"),
+    [
+        ("200", "0", "healthy"),
+        ("200", "149.99", "healthy"),
+        ("200", "150", "warning"),
+        ("200", "180", "critical"),
+        ("200", "200", "critical"),
+        ("200", "200.01", "exceeded"),
+        ("200", "-50", "healthy"),
+        ("0", "0", "healthy"),
+        ("0", "0.01", "exceeded"),
+        ("-20", "0", "exceeded"),  # nothing left of it but a debt carried over
+    ],
+)
+def test_a_condition_follows_the_thresholds(allocated: str, spent: str, expected: str) -> None:
+    found = condition(
+        allocated=Decimal(allocated),
+        spent=Decimal(spent),
+        warning_threshold=75,
+        critical_threshold=90,
+    )
+    assert found == expected
+
+
+@pytest.mark.parametrize(
+    ("policy", "surplus", "deficit"),
+    [
+        ("none", 0, 0),
+        ("surplus", 80, 0),
+        ("deficit", 0, -80),
+        ("both", 80, -80),
+        ("capped", 50, -50),
+    ],
+)
+def test_a_period_leaves_the_next_what_the_policy_says(
+    policy: str, surplus: int, deficit: int
+) -> None:
+    for balance, expected in ((80, surplus), (-80, deficit), (0, 0)):
+        found = carried_over(RolloverPolicy(policy), Decimal(balance), Decimal(50))
+        assert found == expected
+    assert carried_over(RolloverPolicy.CAPPED, Decimal(30), Decimal(50)) == 30

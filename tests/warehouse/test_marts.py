@@ -230,9 +230,7 @@ def test_eighteen_digits_are_kept_and_what_has_no_room_after_conversion_is_uncon
         ("fct_cost_events", "cost_date"),
     ],
 )
-def test_facts_lie_sorted_by_organization_owner_and_date(
-    marts: Built, fact: str, day: str
-) -> None:
+def test_facts_lie_sorted_by_organization_owner_and_date(marts: Built, fact: str, day: str) -> None:
     stored = marts.rows(f"SELECT organization_id, owner_id, {day} FROM {fact} ORDER BY rowid")
     assert len(stored) > 1
     assert stored == sorted(stored, key=lambda row: (str(row[0]), str(row[1]), row[2]))

@@ -15,8 +15,9 @@ from backend.db.base import Base, Xid8
 from backend.settings import Settings
 
 # By name: the import rules keep `db` below the features, and only Alembic needs them all at once.
-for feature in ("identity", "ledger", "budgets", "jobs"):
+for feature in ("audit", "idempotency", "identity", "ledger", "budgets", "jobs"):
     import_module(f"backend.{feature}.models")
+import_module("backend.budgets.commitments")
 
 
 ischema_names["xid8"] = Xid8  # so that autogenerate can compare the column

@@ -1,0 +1,177 @@
+"""The route class of the API: what every write promises, whatever it writes.
+
+A write runs in one transaction that is still open when its answer is rendered: FastAPI closes
+dependencies of scope "function" only after the handler below has returned. So the answer can be
+kept under its key, or all of it taken back, before anything is committed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from fastapi import Depends, Request, Response, params
+from fastapi.dependencies.models import Dependant
+from fastapi.routing import APIRoute
+from pydantic import BaseModel
+from pydantic_core import from_json
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from api import dry_run, idempotency
+from api.deps import CurrentScope, Session, State
+from api.dry_run import DryRun
+from api.preconditions import etag, if_match
+from api.problems import problem_responses
+from api.schemas.common import Versioned
+from backend.errors import (
+    Conflict,
+    FieldError,
+    InvalidInput,
+    PreconditionFailed,
+    PreconditionRequired,
+    did_you_mean,
+)
+from backend.idempotency import keys
+from backend.scope import Scope
+
+_WRITES = frozenset({"POST", "PUT", "PATCH", "DELETE"})
+
+_HEADERS = {
+    idempotency.REPLAYED: "`true` when this repeats the answer of an earlier try.",
+    dry_run.HEADER: "`true` when nothing was changed.",
+}
+_ETAG = {"ETag": "The `version`, as `If-Match` takes it."}
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """A write under way."""
+
+    session: AsyncSession
+    scope: Scope
+    claimed: keys.Request | None = None
+    dry: bool = False
+
+
+async def begin_launch(
+    *,
+    request: Request,
+    session: Session,
+    scope: CurrentScope,
+    state: State,
+    key: idempotency.Key = None,
+) -> None:
+    claimed = None
+    if key is not None:
+        secret = state.settings.secrets.jwt
+        claimed = await idempotency.begin(session, scope, request, key, secret)
+    request.state.write = Write(session, scope, claimed)
+
+
+async def begin_write(
+    *,
+    request: Request,
+    session: Session,
+    scope: CurrentScope,
+    state: State,
+    dry: DryRun,
+    key: idempotency.Key = None,
+) -> None:
+    if dry:  # it leaves nothing behind, so its key stays free
+        request.state.write = Write(session, scope, dry=True)
+    else:
+        await begin_launch(request=request, session=session, scope=scope, state=state, key=key)
+
+
+async def _finish(request: Request, response: Response) -> None:
+    write: Write = request.state.write
+    if write.dry:
+        await dry_run.take_back(write.session, response)
+    elif write.claimed is not None:
+        secret = request.app.state.outlay.settings.secrets.jwt
+        await idempotency.finish(write.session, write.scope, write.claimed, response, secret)
+
+
+class Route(APIRoute):
+    """Writes honour `Idempotency-Key` and `dry_run`; what has a version answers with its `ETag`."""
+
+    begin: Callable[..., Awaitable[None]] = staticmethod(begin_write)
+
+    def __init__(
+        self,
+        path: str,
+        endpoint: Callable[..., Any],
+        *,
+        methods: set[str] | list[str] | None = None,
+        dependencies: Sequence[params.Depends] | None = None,
+        **options: Any,  # noqa: ANN401  # the framework's own
+    ) -> None:
+        self.writes = not _WRITES.isdisjoint(methods or ())
+        if self.writes:
+            dependencies = [*(dependencies or ()), Depends(self.begin)]
+        super().__init__(path, endpoint, methods=methods, dependencies=dependencies, **options)
+        model = self.response_model
+        self.versioned = isinstance(model, type) and issubclass(model, Versioned)
+        self.responses = self._promises() | self.responses
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        handle = super().get_route_handler()
+        known = _query_names(self.dependant)
+
+        async def answer(request: Request) -> Response:
+            if self.writes:
+                _refuse_unknown(request, known)
+            try:
+                response = await handle(request)
+            except idempotency.Repeated as repeated:
+                return repeated.response
+            if self.versioned:
+                response.headers["ETag"] = etag(from_json(bytes(response.body))["version"])
+            if self.writes:
+                await _finish(request, response)
+            return response
+
+        return answer
+
+    def _promises(self) -> dict[int | str, dict[str, Any]]:
+        """What the OpenAPI document says of all this."""
+        described = (_ETAG if self.versioned else {}) | (_HEADERS if self.writes else {})
+        headers = {
+            n: {"description": d, "schema": {"type": "string"}} for n, d in described.items()
+        }
+        promises: dict[int | str, dict[str, Any]] = {}
+        if headers:
+            promises[self.status_code or 200] = {"headers": headers}
+        if self.writes:
+            promises |= problem_responses(Conflict, InvalidInput)
+        if any(d.call is if_match for d in self.dependant.dependencies):
+            promises |= problem_responses(PreconditionFailed, PreconditionRequired)
+        return promises
+
+
+class LaunchRoute(Route):
+    """For writes that start something outside the database, which no dry run could take back."""
+
+    begin = staticmethod(begin_launch)
+
+
+def _query_names(dependant: Dependant) -> set[str]:
+    names: set[str] = set()
+    for field in dependant.query_params:
+        shape = field.field_info.annotation
+        if isinstance(shape, type) and issubclass(shape, BaseModel):
+            names |= shape.model_fields.keys()
+        else:
+            names.add(field.alias)
+    return names.union(*(_query_names(d) for d in dependant.dependencies))
+
+
+def _refuse_unknown(request: Request, known: set[str]) -> None:
+    """A parameter that is not understood could have been meant as `dry_run`."""
+    unknown = sorted(request.query_params.keys() - known)
+    if unknown:
+        raise InvalidInput(
+            "There is no such parameter.",
+            errors=[FieldError(name[:100], did_you_mean(name, sorted(known))) for name in unknown],
+        )

@@ -1,0 +1,108 @@
+"""Parts of what budgets say of themselves, shared by their answers."""
+
+from __future__ import annotations
+
+from datetime import date
+from decimal import Decimal
+from typing import Annotated, Self
+from uuid import UUID
+
+from pydantic import Field, PlainSerializer, StringConstraints, model_validator
+from pydantic_core import PydanticCustomError
+
+from api.schemas.common import Input, NonNegativeAmount, Output
+from backend.budgets.models import BudgetRule
+from backend.budgets.standing import Standing
+from backend.money import format_amount, round_amount
+
+Threshold = Annotated[int, Field(ge=1, le=1000, description="Percent of the amount.")]
+
+# An amount as it is written: digits of the currency's minor unit, more only where they are needed.
+Money = Annotated[str, Field(examples=["1250.00"])]
+
+Percent = Annotated[
+    Decimal,
+    PlainSerializer(lambda value: float(round(value, 2)), return_type=float),
+    Field(examples=[62.5]),
+]
+PercentInput = Annotated[NonNegativeAmount, Field(le=1_000_000, description="In percent.")]
+
+Hours = Annotated[Decimal, PlainSerializer(float, return_type=float), Field(examples=[120.5])]
+HoursInput = Annotated[NonNegativeAmount, Field(le=99_999_999, decimal_places=2)]
+
+_Match = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
+
+
+def rounded(amount: Decimal, currency: str) -> str:
+    """For figures that divide: to the minor unit."""
+    return format_amount(round_amount(amount, currency), currency)
+
+
+class RuleInput(Input):
+    """Expenses that meet every condition count in the budget without naming it.
+
+    The budget that an expense names wins in its tree; else the rule with more conditions does, then
+    the one whose category is nearer, then the older one.
+    """
+
+    category_id: UUID | None = Field(None, description="This category or any below it.")
+    tag_id: UUID | None = None
+    account_id: UUID | None = Field(
+        None, description="Needed, unless you write for the whole organization."
+    )
+    service: _Match | None = Field(None, description="Of cloud costs.")
+    region: _Match | None = Field(None, description="Of cloud costs.")
+
+    @model_validator(mode="after")
+    def _has_a_condition(self) -> Self:
+        if all(value is None for _, value in self):
+            raise PydanticCustomError("no_condition", "Name at least one condition.")
+        return self
+
+
+class RuleOut(Output):
+    id: UUID
+    category_id: UUID | None
+    tag_id: UUID | None
+    account_id: UUID | None = Field(description="Null also for an account you may not see.")
+    service: str | None
+    region: str | None
+
+    @classmethod
+    def of(cls, row: BudgetRule, accounts: frozenset[UUID]) -> Self:
+        shown = cls.model_validate(row)
+        if shown.account_id not in accounts:
+            shown.account_id = None
+        return shown
+
+
+class CurrentPeriod(Output):
+    """The period of the day: the first one before the budget begins, the last one after its end."""
+
+    starts_on: date
+    ends_on: date
+    allocated: Money
+    carried: Money = Field(description="The part of it from the periods before; may be negative.")
+    spent: Money
+    committed: Money
+    remaining: Money
+    currency: str
+    utilisation_percent: Percent | None
+    unconverted: int = Field(description="Lines missing from the amounts, for want of a rate.")
+
+    @classmethod
+    def of(cls, standing: Standing) -> Self:
+        currency = standing.budget.currency
+        figures, allocation = standing.performance, standing.allocation
+        return cls(
+            starts_on=allocation.period.starts_on,
+            ends_on=allocation.period.ends_on,
+            allocated=format_amount(figures.allocated, currency),
+            carried=format_amount(allocation.carried, currency),
+            spent=format_amount(figures.spent, currency),
+            committed=format_amount(figures.committed, currency),
+            remaining=format_amount(figures.remaining, currency),
+            currency=currency,
+            utilisation_percent=figures.utilisation,
+            unconverted=standing.spending.unconverted,
+        )

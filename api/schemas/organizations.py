@@ -1,0 +1,73 @@
+from __future__ import annotations
+
+from datetime import datetime
+from functools import cache
+from typing import Annotated
+from uuid import UUID
+from zoneinfo import available_timezones
+
+from pydantic import AfterValidator, Field
+from pydantic_core import PydanticCustomError
+
+from api.schemas.common import CurrencyCode, Input, Name, Patch, Versioned, absent
+from backend.identity.models import OrganizationKind
+
+# In every copy of the database, and no place on earth.
+_NO_PLACES = {"Factory", "localtime", "posixrules"}
+
+
+@cache
+def _zones() -> frozenset[str]:
+    return frozenset(available_timezones() - _NO_PLACES)
+
+
+def _known_zone(value: str) -> str:
+    if value not in _zones():
+        raise PydanticCustomError(
+            "time_zone", "Not a time zone of the IANA database, such as Europe/Paris."
+        )
+    return value
+
+
+TimeZone = Annotated[
+    str, Field(min_length=1, max_length=64, examples=["Europe/Paris"]), AfterValidator(_known_zone)
+]
+Month = Annotated[int, Field(ge=1, le=12, description="1 is January.")]
+
+
+class OrganizationSettings(Input):
+    """Of an organization that comes with its first user; what is left out has a default."""
+
+    name: Name = Field(default_factory=absent)
+    kind: OrganizationKind = Field(default_factory=absent)
+    base_currency: CurrencyCode = "EUR"
+    time_zone: TimeZone = "UTC"
+    fiscal_year_start_month: Month = 1
+
+
+class OrganizationCreate(Input):
+    name: Name
+    kind: OrganizationKind = OrganizationKind.COMPANY
+    base_currency: CurrencyCode
+    time_zone: TimeZone = "UTC"
+    fiscal_year_start_month: Month = 1
+
+
+class OrganizationPatch(Patch):
+    """A new base currency converts everything anew; what has no rate then counts as unconverted."""
+
+    name: Name = Field(default_factory=absent)
+    base_currency: CurrencyCode = Field(default_factory=absent)
+    time_zone: TimeZone = Field(default_factory=absent)
+    fiscal_year_start_month: Month = Field(default_factory=absent)
+
+
+class OrganizationDetail(Versioned):
+    id: UUID
+    name: str
+    kind: OrganizationKind
+    base_currency: str
+    time_zone: str
+    fiscal_year_start_month: int
+    created_at: datetime
+    updated_at: datetime

@@ -1,0 +1,64 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from uuid import UUID, uuid4
+
+import pytest
+from fastapi import FastAPI
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from backend.jobs.launcher import RunState
+from backend.jobs.models import RefreshStatus
+from backend.scope import Scope
+from tests.api.audit import entries_of
+from tests.api.conftest import ActAs
+from tests.api.problem import assert_problem
+
+
+class Pad:
+    """A launcher that counts what it launches: no Dagster runs beside these tests."""
+
+    def __init__(self) -> None:
+        self.launched = 0
+
+    async def queued_refresh(self) -> UUID | None:
+        return None
+
+    async def launch_refresh(self) -> UUID:
+        self.launched += 1
+        return uuid4()
+
+    async def run_state(self, run_id: UUID) -> RunState:
+        return RunState(RefreshStatus.RUNNING)
+
+    async def healthy(self) -> bool:
+        return True
+
+    async def aclose(self) -> None: ...
+
+
+@pytest.fixture
+def pad(app: FastAPI) -> Pad:
+    pad = Pad()
+    app.state.outlay = replace(app.state.outlay, launcher=pad)
+    return pad
+
+
+async def test_a_refresh_with_a_key_is_launched_once(
+    act_as: ActAs, engine: AsyncEngine, owner: Scope, pad: Pad
+) -> None:
+    client = act_as(owner)
+    key = {"Idempotency-Key": "once"}
+    answers = [await client.post("/api/analytics/refresh", headers=key) for _ in range(2)]
+    assert [answer.status_code for answer in answers] == [202, 202]
+    assert answers[0].json() == answers[1].json()
+    assert answers[0].headers["location"] == answers[1].headers["location"]
+    assert pad.launched == 1
+    [(entry, _)] = await entries_of(engine, owner, answers[0])
+    assert (entry.action, entry.object_type) == ("create", "refresh")
+
+
+async def test_a_launch_cannot_be_tried_dry(act_as: ActAs, owner: Scope, pad: Pad) -> None:
+    answer = await act_as(owner).post("/api/analytics/refresh", params={"dry_run": "true"})
+    assert_problem(answer, 422, "invalid-input", "dry_run")
+    assert pad.launched == 0
