@@ -10,7 +10,7 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import func, select
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.dialects.postgresql import distinct_on, insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from backend.audit.record import record
@@ -247,7 +247,7 @@ async def _counts(
             GoalProgress.organization_id == scope.organization_id,
             GoalProgress.goal_id.in_([goal.id for goal in goals]),
         )
-        .distinct(GoalProgress.goal_id, GoalProgress.source)
+        .ext(distinct_on(GoalProgress.goal_id, GoalProgress.source))
         .order_by(GoalProgress.goal_id, GoalProgress.source, GoalProgress.observed_at.desc())
     )
     counts: dict[UUID, dict[str, Decimal]] = {}

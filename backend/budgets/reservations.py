@@ -183,8 +183,9 @@ async def _refuse_missing(
         )
     periods = {budget_id: allocation.period for budget_id, allocation in held.items()}
     spent = await spending(session, scope.organization_id, periods, today)
-    remaining = {n: held[n].amount - spent[n].total - spent[n].committed for n in held}
-    short = [budget_id for budget_id in path if remaining.get(budget_id, Decimal(0)) < 0]
+    # Refunds beyond what was spent make no room: no more is committed than there is.
+    room = {n: held[n].amount - max(spent[n].total, Decimal(0)) - spent[n].committed for n in held}
+    short = [budget_id for budget_id in path if room.get(budget_id, Decimal(0)) < 0]
     if not short:
         return
     visible = await visible_budget_ids(session, scope, short)
@@ -193,7 +194,7 @@ async def _refuse_missing(
         raise Conflict("There is not enough left above this budget.")
     row = await get_budget(session, scope, nearest)
     # The figures hold this reservation already, in the currency that all of a tree is in.
-    left = max(remaining[nearest] + reservation.amount, Decimal(0))
+    left = max(room[nearest] + reservation.amount, Decimal(0))
     raise Conflict(
         f"{format_amount(left, row.currency)} {row.currency} are left on “{row.name}”.",
         errors=[FieldError("#/amount", "More than is left.")],

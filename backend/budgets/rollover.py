@@ -19,7 +19,6 @@ from backend.budgets.rules import Period, carried_over
 from backend.budgets.tree import hold_trees
 from backend.scope import Scope
 
-
 State = dict[str, Any]
 
 

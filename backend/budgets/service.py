@@ -28,6 +28,12 @@ from backend.identity.queries import is_member
 from backend.scope import Scope
 
 _SHAPES_PERIODS = {"type", "amount", "starts_on", "ends_on"}
+# The database's own, known before it is asked.
+_DEFAULTS = {
+    "warning_threshold": 75,
+    "critical_threshold": 90,
+    "rollover_policy": RolloverPolicy.NONE,
+}
 _SHAPES_TREE = _SHAPES_PERIODS | {"parent_id", "allows_over_allocation", "archived"}
 
 
@@ -39,7 +45,8 @@ async def create_budget(session: AsyncSession, scope: Scope, values: dict[str, A
     await hold_trees(session, scope)
     await _require_parent(session, scope, values.get("parent_id"))
     owner_id = await choose_owner(session, scope, values.get("owner_id"))
-    budget = Budget(organization_id=scope.organization_id, **values | {"owner_id": owner_id})
+    values = _DEFAULTS | values | {"owner_id": owner_id}
+    budget = Budget(organization_id=scope.organization_id, **values)
     refuse_bad_limits(budget)
     planned = periods(BudgetType(budget.type), budget.starts_on, budget.ends_on)
     session.add(budget)

@@ -32,7 +32,11 @@ async def digest(engine: AsyncEngine, organization_id: UUID) -> str:
         for table in ("organizations", *TENANT_TABLES):
             content[table] = sorted(
                 json.dumps(
-                    {k: emails.get(v, v) for k, v in row.items() if k not in _INCIDENTAL},
+                    {
+                        k: emails.get(v, v) if isinstance(v, str) else v
+                        for k, v in row.items()
+                        if k not in _INCIDENTAL
+                    },
                     sort_keys=True,
                 )
                 for row in await session.scalars(text(f"SELECT to_jsonb(t) FROM {table} t"))

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from datetime import date
 from decimal import Decimal
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
-from sqlalchemy import select, text
+from sqlalchemy import insert, select, text
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
 from backend.budgets.models import Budget, BudgetAttribution, BudgetRule
 from backend.db.engine import organization_session
-from backend.ledger.models import Account, AccountShare, TransactionTag
+from backend.ledger.models import Account, AccountShare, Transaction, TransactionTag
 from backend.scope import Role, Scope
 from tests import factories
 
@@ -161,6 +161,61 @@ async def test_rules_made_later_find_what_was_booked_before(ledger: Ledger) -> N
     await ledger.session.delete(rule)
     await ledger.session.flush()
     assert await ledger.counted() == {}
+
+
+async def test_many_at_once_are_matched_like_one(ledger: Ledger) -> None:
+    category = await factories.add_category(ledger.session)
+    tag = await factories.add_tag(ledger.session)
+    budget, tagged = await ledger.budget(), await ledger.budget()
+    await ledger.rule(budget, category_id=category.id)
+    await ledger.rule(tagged, tag_id=tag.id)
+    rows = [
+        {
+            "organization_id": ledger.owner.organization_id,
+            "id": uuid4(),
+            "account_id": ledger.account.id,
+            "kind": "expense",
+            "date": date(2025, 3, 10),
+            "amount": Decimal(1),
+            "currency": "EUR",
+            "description": "One of many",
+            "category_id": category.id if n % 2 else None,
+            "budget_id": None if n % 3 else budget.id,
+        }
+        for n in range(200)
+    ]
+    await ledger.session.execute(insert(Transaction), rows)
+    await ledger.session.execute(
+        insert(TransactionTag),
+        [
+            {
+                "transaction_id": row["id"],
+                "tag_id": tag.id,
+                "organization_id": row["organization_id"],
+            }
+            for row in rows[:150]
+        ],
+    )
+    expected = {
+        (row["id"], budget.id): budget.id
+        for row in rows
+        if row["category_id"] is not None or row["budget_id"] is not None
+    }
+    expected |= {(row["id"], tagged.id): tagged.id for row in rows[:150]}
+    assert await ledger.counted() == expected
+
+
+async def test_what_stays_as_it_is_is_not_written_again(ledger: Ledger) -> None:
+    category = await factories.add_category(ledger.session)
+    budget = await ledger.budget()
+    await ledger.rule(budget, category_id=category.id)
+    await ledger.expense(category_id=category.id)
+    place = text("SELECT ctid::text FROM budget_attributions")
+    before = await ledger.session.scalar(place)
+    await ledger.session.execute(text("UPDATE transactions SET description = 'Other'"))
+    await ledger.rule(budget, account_id=ledger.account.id)
+    await ledger.session.execute(text("UPDATE budgets SET ends_on = '2026-12-31'"))
+    assert await ledger.session.scalar(place) == before
 
 
 async def test_attributions_follow_tags_and_categories(ledger: Ledger) -> None:
