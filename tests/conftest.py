@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -14,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from backend.db.engine import create_engine
 from backend.settings import Settings
 from tests import server
+from tests.world import World, build_world
 
 # Derandomized in CI: a red run can be repeated; `make test-long` explores.
 hypothesis_settings.register_profile("ci", derandomize=True, deadline=None, database=None)
@@ -82,3 +84,9 @@ def _no_environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         if name.startswith("OUTLAY_") and name != "OUTLAY_TEST_PROFILE":
             monkeypatch.delenv(name)
     yield
+
+
+@pytest.fixture(scope="session")
+def world(server_url: str, shared_folder: Path) -> World:
+    """Two organizations with a published generation; shared by the whole run, so only read it."""
+    return asyncio.run(build_world(server_url, shared_folder))

@@ -31,6 +31,7 @@ def settings_for(home: Path, url: str, **overrides: object) -> Settings:
         app_password=SecretStr("app"),
         extract_password=SecretStr("extract"),
         dagster_password=SecretStr("dagster"),
+        dagster_url="http://127.0.0.1:9",  # nobody: a Dagster that runs by chance is not ours
         **overrides,
     )
 

@@ -99,14 +99,14 @@ def test_cost_events_are_the_lines_of_spending(marts: Built) -> None:
 
 def test_tags_are_listed_by_name_those_of_splits_among_them(marts: Built) -> None:
     ids = marts.ids
-    listed = dict(
-        (row[0], row[1:])
+    listed = {
+        row[0]: row[1:]
         for row in marts.rows(
             "SELECT transaction_id, tag_names, tag_ids, is_split FROM fct_transactions "
             "WHERE organization_id = $1",
             "household",
         )
-    )
+    }
     assert listed[ids["tagged"]] == (["food", "fun"], [ids["food"], ids["fun"]], False)
     assert listed[ids["divided"]] == (["food", "gifts"], [ids["food"], ids["gifts"]], True)
     assert listed[ids["unconverted"]] == ([], [], False)
@@ -230,9 +230,7 @@ def test_eighteen_digits_are_kept_and_what_has_no_room_after_conversion_is_uncon
         ("fct_cost_events", "cost_date"),
     ],
 )
-def test_facts_lie_sorted_by_organization_owner_and_date(
-    marts: Built, fact: str, day: str
-) -> None:
+def test_facts_lie_sorted_by_organization_owner_and_date(marts: Built, fact: str, day: str) -> None:
     stored = marts.rows(f"SELECT organization_id, owner_id, {day} FROM {fact} ORDER BY rowid")
     assert len(stored) > 1
     assert stored == sorted(stored, key=lambda row: (str(row[0]), str(row[1]), row[2]))
