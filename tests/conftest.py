@@ -33,7 +33,7 @@ def _start() -> None:
 
 
 def pytest_configure_node(node: Any) -> None:
-    """xdist's controller hands the server's address to each worker."""
+    """Xdist's controller hands the server's address to each worker."""
     _start()
     node.workerinput["server_url"] = _running["url"]
     node.workerinput["shared_folder"] = str(_running["server"].folder)
@@ -83,7 +83,7 @@ def _no_environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     for name in os.environ:
         if name.startswith("OUTLAY_") and name != "OUTLAY_TEST_PROFILE":
             monkeypatch.delenv(name)
-    yield
+    return
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,6 @@
 """Rows for tests: each function adds one object with harmless defaults and returns it.
 
-They run inside ``organization_session(engine, organization_id)``, so row-level security holds here too.
+They run inside ``organization_session(engine, organization_id)``: row-level security holds too.
 """
 
 from __future__ import annotations
@@ -126,9 +126,7 @@ async def add_balance(
     return await _add(session, BalanceSnapshot(account_id=account_id, date=on, balance=balance))
 
 
-async def add_rate(
-    session: AsyncSession, base: str, quote: str, on: date, rate: Decimal
-) -> FxRate:
+async def add_rate(session: AsyncSession, base: str, quote: str, on: date, rate: Decimal) -> FxRate:
     return await _add(
         session,
         FxRate(base_currency=base, quote_currency=quote, date=on, rate=rate, source="test"),

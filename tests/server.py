@@ -22,7 +22,7 @@ SUPERUSER_PASSWORD = "superuser"
 
 
 def settings_for(home: Path, url: str, **overrides: object) -> Settings:
-    """Settings of a test instance; the passwords are fixed since roles belong to the whole server."""
+    """Settings of a test instance; passwords are fixed, since roles belong to the whole server."""
     return Settings(
         home=home,
         database_url=SecretStr(url),

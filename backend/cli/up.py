@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import fcntl
 import os
 import signal
@@ -20,6 +21,7 @@ from backend.cli.database import prepare_database, running_database
 from backend.cli.ports import free_port, require_free
 from backend.cli.processes import Program, Supervisor
 from backend.cli.progress import console, step
+from backend.jobs.launcher import DagsterLauncher
 from backend.seeds.report import SeedReport
 from backend.settings import Settings
 
@@ -65,11 +67,11 @@ def _run(settings: Settings, stack: ExitStack, *, demo: bool) -> None:
     _start_programs(settings, supervisor)
     reports = _seed_demo(settings) if demo else []
     with step("API and Dagster"):
-        for what, url in (
-            ("The API", f"{_local(settings.api_host, settings.api_port)}/healthz"),
-            ("Dagster", f"{_local(settings.dagster_host, settings.dagster_port)}/server_info"),
+        for what, ready in (
+            ("The API", _answers(f"{_local(settings.api_host, settings.api_port)}/healthz")),
+            ("Dagster", _has_loaded_the_code(settings)),
         ):
-            supervisor.wait_until(_answers(url), what, timeout_seconds=_START_SECONDS)
+            supervisor.wait_until(ready, what, timeout_seconds=_START_SECONDS)
     if demo:
         _first_generation(settings, supervisor)
     board = make_board(settings, reports)
@@ -175,6 +177,19 @@ def _answers(url: str) -> Callable[[], bool]:
         return False
 
     return check
+
+
+def _has_loaded_the_code(settings: Settings) -> Callable[[], bool]:
+    """Dagster's pages answer long before its code server does."""
+
+    async def check() -> bool:
+        launcher = DagsterLauncher(settings.dagster_graphql_url)
+        try:
+            return await launcher.healthy()
+        finally:
+            await launcher.aclose()
+
+    return lambda: asyncio.run(check())
 
 
 @contextmanager

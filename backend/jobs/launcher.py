@@ -100,7 +100,7 @@ class DagsterLauncher:
             data = await self._ask(_LOCATION, {"location": CODE_LOCATION})
         except Unavailable:
             return False
-        entry = data["workspaceLocationEntryOrError"] or {}
+        entry = data.get("workspaceLocationEntryOrError") or {}
         loaded = entry.get("locationOrLoadError") or {}
         return loaded.get("__typename") == "RepositoryLocation"
 

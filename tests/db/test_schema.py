@@ -1,4 +1,4 @@
-"""The schema's own promises: migrations match the models, tenancy holds, trees and rates are right."""
+"""The schema's own promises: migrations match the models, tenancy holds, trees and rates too."""
 
 from __future__ import annotations
 
@@ -122,7 +122,7 @@ async def test_passwords_are_out_of_reach_of_the_application(engine: AsyncEngine
 
 
 async def _roots(session: AsyncSession) -> dict[str, UUID]:
-    return {n: r for n, r in await session.execute(select(Budget.name, Budget.root_id))}
+    return dict(await session.execute(select(Budget.name, Budget.root_id)))
 
 
 async def test_moving_a_budget_carries_its_subtree_and_its_attributions(
@@ -160,7 +160,7 @@ async def test_moving_a_budget_carries_its_subtree_and_its_attributions(
 
 async def _lines(session: AsyncSession) -> dict[UUID, UUID]:
     rows = await session.execute(select(BudgetAttribution.line_id, BudgetAttribution.budget_id))
-    return {line: budget for line, budget in rows}
+    return dict(rows)
 
 
 async def test_attributions_follow_every_kind_of_change(engine: AsyncEngine) -> None:

@@ -1,4 +1,4 @@
-"""`kill -9` at every named point of a refresh: what is served, and whether the next one succeeds."""
+"""`kill -9` at every named point of a refresh: what is served, and how the next one does."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ SERVES_THE_NEW_ONE = {CrashPoint.AFTER_FLIP, CrashPoint.PRUNE}
 @pytest.fixture(scope="module")
 def instance(server_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
     """An instance that has published; under the smallest disk cap, every refresh prunes."""
-    with instance_with_ledger(server_url, tmp_path_factory.mktemp("killed") / "home") as settings:
-        settings = settings.model_copy(update={"warehouse_max_bytes": 1})
+    with instance_with_ledger(server_url, tmp_path_factory.mktemp("killed") / "home") as made:
+        settings = made.model_copy(update={"warehouse_max_bytes": 1})
         run_refresh(settings)
         yield settings
 

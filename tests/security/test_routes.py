@@ -1,4 +1,4 @@
-"""Every route of the service, found by the test itself, against strangers and another organization."""
+"""Every route of the service, found by the test itself, against strangers and other tenants."""
 
 from __future__ import annotations
 
@@ -136,8 +136,8 @@ async def test_a_stranger_gets_nowhere(
         assert answer.headers["Content-Type"] == "application/problem+json"
 
 
-# Reaching for what is theirs: not there (404), not for this role (403), or a reference that does not
-# exist (422). Nobody runs Dagster in this test, so a refresh cannot be asked for (503).
+# Reaching for what is theirs: not there (404), not for this role (403), or a reference that does
+# not exist (422). Nobody runs Dagster in this test, so a refresh cannot be asked for (503).
 REFUSALS = {403, 404, 422, 503}
 
 
@@ -159,7 +159,7 @@ async def test_an_unknown_id_and_a_foreign_one_get_the_same_answer(
     app: FastAPI, world: World, stack: AsyncExitStack, role: Role
 ) -> None:
     client = await client_of(stack, app, world, world.ours.members[role])
-    unknown = {name: "0198f1a2-0000-7000-8000-000000000000" for name in world.theirs.ids}
+    unknown = dict.fromkeys(world.theirs.ids, "0198f1a2-0000-7000-8000-000000000000")
     foreign = [
         (a.status_code, a.json().get("title"), a.json().get("type"))
         async for _, path, a in answers(client, world.theirs.ids)

@@ -1,6 +1,6 @@
 """Budget trees, attributions and exchange rates: the rules that PostgreSQL itself keeps.
 
-A ledger line belongs to a budget whoever wrote it (the API, an import, a job), so triggers resolve it.
+A ledger line belongs to a budget whoever wrote it (the API, an import, a job): triggers resolve it.
 """
 
 from __future__ import annotations
@@ -112,8 +112,8 @@ ATTRIBUTION = [
     ),
 ]
 
-# The one definition of a rate: the latest within 7 days before the date, quoted either way round, or
-# through a currency that both are quoted against on the same day. NULL when there is none.
+# The one definition of a rate: the latest within 7 days before the date, quoted either way round,
+# or through a currency that both are quoted against on the same day. NULL when there is none.
 FX_RATE = """
 CREATE FUNCTION fx_rate(
     organization uuid, from_currency text, to_currency text, on_date date

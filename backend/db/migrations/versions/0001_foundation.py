@@ -13,6 +13,7 @@ from backend.db.migrations.security import (
     IDENTITY_FUNCTIONS,
     SCOPE_NOTIFICATIONS,
     SECURE_USERS,
+    STATISTICS,
     TOUCH_FUNCTIONS,
     secure_tenant_table,
     touch_trigger,
@@ -92,6 +93,7 @@ def upgrade() -> None:
         *BUDGET_TREE,
         *ATTRIBUTION,
         FX_RATE,
+        *STATISTICS,
     ):
         op.execute(statement)
 
