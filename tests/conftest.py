@@ -15,12 +15,13 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from backend.db.engine import create_engine
 from backend.settings import Settings
 from tests import server
+from tests.sizes import PROFILE
 from tests.world import World, build_world
 
 # Derandomized in CI: a red run can be repeated; `make test-long` explores.
 hypothesis_settings.register_profile("ci", derandomize=True, deadline=None, database=None)
 hypothesis_settings.register_profile("long", deadline=None, max_examples=2000)
-hypothesis_settings.load_profile(os.environ.get("OUTLAY_TEST_PROFILE", "ci"))
+hypothesis_settings.load_profile(PROFILE)
 
 _running: dict[str, Any] = {}
 

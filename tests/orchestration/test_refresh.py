@@ -21,18 +21,28 @@ from tests.orchestration.small_ledger import UNUSED_TAG, instance_with_ledger
 
 
 @pytest.fixture(scope="module")
-def instance(server_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
-    """An instance that has published once."""
+def unpublished(server_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
     with instance_with_ledger(
         server_url, tmp_path_factory.mktemp("refreshed") / "home"
     ) as settings:
-        run_refresh(settings)
         yield settings
 
 
 @pytest.fixture(scope="module")
-def definitions(instance: Settings) -> dg.Definitions:
-    return build_definitions(instance)
+def definitions(unpublished: Settings) -> dg.Definitions:
+    return build_definitions(unpublished)
+
+
+@pytest.fixture(scope="module")
+def materialized(definitions: dg.Definitions) -> dg.ExecuteInProcessResult:
+    return _materialize(definitions)
+
+
+@pytest.fixture(scope="module")
+def instance(unpublished: Settings, materialized: dg.ExecuteInProcessResult) -> Settings:
+    """An instance that has published."""
+    assert materialized.success
+    return unpublished
 
 
 @pytest.fixture
@@ -81,29 +91,24 @@ def test_a_refresh_describes_what_it_published(instance: Settings) -> None:
 
 
 def test_materialize_all_publishes_with_green_checks_and_tells_what_the_tables_are(
-    instance: Settings, definitions: dg.Definitions
+    instance: Settings, definitions: dg.Definitions, materialized: dg.ExecuteInProcessResult
 ) -> None:
-    before = resolve(instance.warehouse_dir)
-
-    result = _materialize(definitions)
-
-    assert result.success
-    assert before != resolve(instance.warehouse_dir) is not None
-    evaluations = result.get_asset_check_evaluations()
+    assert resolve(instance.warehouse_dir) is not None
+    evaluations = materialized.get_asset_check_evaluations()
     assert all(evaluation.passed for evaluation in evaluations)
     expected = definitions.resolve_asset_graph().asset_check_keys
     assert {e.asset_check_key for e in evaluations} == expected
-    materialized = {
-        m.asset_key: m.metadata for m in result.asset_materializations_for_node("dbt_build")
+    models = {
+        m.asset_key: m.metadata for m in materialized.asset_materializations_for_node("dbt_build")
     }
-    metadata = materialized[dg.AssetKey(["marts", "dim_tags"])]
+    metadata = models[dg.AssetKey(["marts", "dim_tags"])]
     assert metadata["dagster/row_count"].value == 2
     schema = metadata["dagster/column_schema"].value
     assert isinstance(schema, dg.TableSchema)
     columns = {column.name: column for column in schema.columns}
     assert columns["tag_id"].type == "UUID"
     assert columns["tag_id"].description
-    raw = {m.asset_key: m.metadata for m in result.asset_materializations_for_node("extract")}
+    raw = {m.asset_key: m.metadata for m in materialized.asset_materializations_for_node("extract")}
     assert raw[dg.AssetKey(["raw", "transactions"])]["dagster/row_count"].value == 3
 
 
@@ -161,15 +166,16 @@ def test_a_part_alone_is_refused_with_what_to_do(
     assert resolve(instance.warehouse_dir) == before
 
 
-def test_what_was_not_reconciled_is_not_published(
+def test_what_was_not_built_and_reconciled_is_not_published(
     instance: Settings, definitions: dg.Definitions
 ) -> None:
     before = resolve(instance.warehouse_dir)
-    everything = definitions.resolve_asset_graph().executable_asset_keys
+    keys = definitions.resolve_asset_graph().executable_asset_keys
+    raw = [key for key in keys if key.path[0] == "raw"]
 
-    result = _materialize(definitions, list(everything - {dg.AssetKey("reconciliation")}))
+    result = _materialize(definitions, [*raw, dg.AssetKey("generation")])
 
-    assert "This run did not do: reconciliation." in _failures(result)
+    assert "did not do: dbt build of all models and tests, reconciliation" in _failures(result)
     assert resolve(instance.warehouse_dir) == before
 
 

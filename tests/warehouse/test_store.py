@@ -22,6 +22,7 @@ from backend.settings import Settings
 from backend.warehouse.spec import QuerySpec
 from backend.warehouse.spill import new_spill_folder
 from backend.warehouse.store import Snapshot, Warehouse
+from tests.sizes import sized
 from tests.warehouse.hand_made import (
     ACME,
     ALICE,
@@ -182,10 +183,11 @@ def numbered(number: int) -> dict[str, list[tuple[Any, ...]]]:
     }
 
 
+@pytest.mark.long
 async def test_publishing_under_load_fails_no_read_and_mixes_no_answer(
     warehouse: Warehouse, home: Path
 ) -> None:
-    reads, publishes = 2_000, 5
+    reads, publishes = sized(2_000, long=10_000), 5
     published = {publish_hand_made(folder(home), numbered(0)).id: {"V0"}}
     seen: dict[str, set[str]] = {}
     has_been_read = asyncio.Event()
