@@ -6,7 +6,9 @@ import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from backend.db.bootstrap import bootstrap
+import asyncpg
+
+from backend.db.bootstrap import UnsupportedServer, bootstrap
 from backend.db.embedded import EmbeddedPostgres
 from backend.db.migrate import upgrade
 from backend.settings import Settings
@@ -33,7 +35,18 @@ def running_database(settings: Settings) -> Iterator[None]:
             embedded.stop()
 
 
+class DatabaseUnusable(Exception):
+    """The configured PostgreSQL does not answer, or does not let Outlay prepare it."""
+
+
 def prepare_database(settings: Settings) -> None:
-    """Roles, databases and the newest schema."""
-    asyncio.run(bootstrap(settings))
+    """Roles, databases and the newest schema. Raises `DatabaseUnusable` with what to look at."""
+    try:
+        asyncio.run(bootstrap(settings))
+    except (OSError, asyncpg.PostgresError, UnsupportedServer) as error:
+        url = settings.admin_url()
+        raise DatabaseUnusable(
+            f"PostgreSQL at {url.host}:{url.port} cannot be prepared: {error}. It needs a login "
+            "that may create roles and databases; look at OUTLAY_DATABASE_URL."
+        ) from error
     upgrade(settings.role_url("outlay_owner", driver="asyncpg"))
