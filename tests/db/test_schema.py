@@ -122,7 +122,7 @@ async def test_passwords_are_out_of_reach_of_the_application(engine: AsyncEngine
 
 
 async def _roots(session: AsyncSession) -> dict[str, UUID]:
-    return dict(await session.execute(select(Budget.name, Budget.root_id)))
+    return dict((await session.execute(select(Budget.name, Budget.root_id))).all())
 
 
 async def test_moving_a_budget_carries_its_subtree_and_its_attributions(
@@ -160,7 +160,7 @@ async def test_moving_a_budget_carries_its_subtree_and_its_attributions(
 
 async def _lines(session: AsyncSession) -> dict[UUID, UUID]:
     rows = await session.execute(select(BudgetAttribution.line_id, BudgetAttribution.budget_id))
-    return dict(rows)
+    return dict(rows.all())
 
 
 async def test_attributions_follow_every_kind_of_change(engine: AsyncEngine) -> None:
