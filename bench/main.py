@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import redirect_stdout
 from pathlib import Path
 
 import dagster as dg
@@ -62,14 +63,16 @@ def refresh_stages(settings: Settings, transactions: int) -> None:
     """Seconds of each stage of one full refresh, as Dagster recorded them."""
     logging.getLogger("dagster").setLevel(logging.ERROR)
     job = build_definitions(settings).resolve_job_def(REFRESH_JOB)
-    with dg.DagsterInstance.ephemeral() as recorded:
+    # dbt reports on stdout, which belongs to the JSON lines.
+    with dg.DagsterInstance.ephemeral() as recorded, redirect_stdout(sys.stderr):
         started = time.perf_counter()
         result = job.execute_in_process(instance=recorded)
         total = time.perf_counter() - started
-        for step in recorded.get_run_step_stats(result.run_id):
-            if step.start_time and step.end_time:
-                seconds = step.end_time - step.start_time
-                _say(f"refresh {transactions:,}: {step.step_key}", seconds, transactions)
+        steps = recorded.get_run_step_stats(result.run_id)
+    for step in steps:
+        if step.start_time and step.end_time:
+            seconds = step.end_time - step.start_time
+            _say(f"refresh {transactions:,}: {step.step_key}", seconds, transactions)
     _say(f"refresh {transactions:,}: whole", total, transactions)
 
 
