@@ -186,6 +186,11 @@ def test_a_port_in_use_is_a_clear_message(instance: Instance, tmp_path: Path) ->
     assert "OUTLAY_API_PORT" in other.stdout
 
 
+def test_marts_and_logs_are_private(instance: Instance) -> None:
+    for folder in ("warehouse", "logs", "dagster"):
+        assert (instance.settings.home / folder).stat().st_mode & 0o777 == 0o700
+
+
 def test_after_kill_9_a_start_cleans_up_and_ctrl_c_stops_everything(instance: Instance) -> None:
     assert oct(instance.settings.board_path.stat().st_mode & 0o777) == "0o600"
     instance.send(signal.SIGKILL)

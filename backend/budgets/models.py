@@ -60,6 +60,8 @@ class Budget(TenantIdentified, Timestamped, Tracked, Base):
         currency_check(),
         CheckConstraint("amount >= 0", name="amount_not_negative"),
         CheckConstraint("starts_on <= ends_on", name="dates_in_order"),
+        # A row a day is built of every budget, in everybody's refresh.
+        CheckConstraint("ends_on < starts_on + interval '20 years'", name="at_most_twenty_years"),
         CheckConstraint(
             "0 < warning_threshold AND warning_threshold <= critical_threshold "
             "AND critical_threshold <= 1000",

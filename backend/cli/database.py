@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import asyncpg
@@ -15,21 +15,29 @@ from backend.settings import Settings
 
 
 @contextmanager
-def running_database(settings: Settings) -> Iterator[None]:
+def running_database(settings: Settings) -> Iterator[Callable[[], bool]]:
     """The configured PostgreSQL, or the embedded one for as long as the block lasts.
 
-    An embedded server that runs already is used and left running.
+    An embedded server that runs already is used and left running. Yields a function that starts
+    it again if it has fallen, and answers whether it had.
     """
     if settings.database_url is not None:
-        yield
+        yield lambda: False
         return
     embedded = EmbeddedPostgres(
         settings.postgres_dir, settings.secrets.superuser_password.get_secret_value()
     )
     found_running = embedded.running() is not None
     embedded.start()
+
+    def revive() -> bool:
+        if embedded.running() is not None:
+            return False
+        embedded.start()
+        return True
+
     try:
-        yield
+        yield revive
     finally:
         if not found_running:
             embedded.stop()

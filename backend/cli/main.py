@@ -35,6 +35,7 @@ def prepare(
 ) -> None:
     """Make roles, databases, schema and Dagster's configuration, for services that run alone."""
     from backend.cli.database import prepare_database, running_database
+    from backend.cli.home import make_private_folders
     from orchestration.dbt import prepare_manifest
     from orchestration.instance import write_instance
 
@@ -42,6 +43,7 @@ def prepare(
     host, _, port = code_server.rpartition(":")
     if not host or not port.isdigit():
         _fail(f"--code-server is host:port, such as dagster-code:4000, not {code_server!r}.")
+    make_private_folders(settings)
     with _explained(), running_database(settings):
         prepare_database(settings)
         prepare_manifest(settings)
@@ -134,9 +136,11 @@ def seed_synthetic(
     settings = Settings()
     with _explained(), running_database(settings):
         prepare_database(settings)
-        run_synthetic_seed(
+        for report in run_synthetic_seed(
             settings, transactions=transactions, people=people, organizations=organizations
-        )
+        ):
+            state = "loaded" if report.created else "was there already"
+            console.print(f"{report.organization}: {report.transactions:,} transactions, {state}")
 
 
 @contextmanager

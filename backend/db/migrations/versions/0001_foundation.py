@@ -451,6 +451,10 @@ def _create_tables() -> None:
             name=op.f("ck_budgets_type_known"),
         ),
         sa.CheckConstraint(
+            "ends_on < starts_on + interval '20 years'",
+            name=op.f("ck_budgets_at_most_twenty_years"),
+        ),
+        sa.CheckConstraint(
             "0 < warning_threshold AND warning_threshold <= critical_threshold AND critical_threshold <= 1000",
             name=op.f("ck_budgets_thresholds_in_order"),
         ),
@@ -881,7 +885,7 @@ def _create_tables() -> None:
         "transactions",
         ["organization_id", "account_id", "external_id"],
         unique=True,
-        postgresql_where=sa.text("external_id IS NOT NULL"),
+        postgresql_where=sa.text("external_id IS NOT NULL AND deleted_at IS NULL"),
     )
     op.create_table(
         "budget_attributions",
