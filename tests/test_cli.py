@@ -72,5 +72,5 @@ async def test_a_token_is_for_a_member_and_for_known_scopes(settings: Settings) 
 
     with pytest.raises(InvalidInput, match="read, write, admin"):
         await token("everything")
-    with pytest.raises(NotFound, match="nobody@example.com"):
+    with pytest.raises(NotFound, match=r"nobody@example\.com"):
         await token("read")
