@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from uuid import UUID, uuid4
 
+import httpx
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from backend.db.engine import organization_session
+from api.app import create_app
 from backend.errors import Forbidden, NotFound, Unavailable
+from backend.identity.tokens import issue_access_token
 from backend.jobs.launcher import DagsterLauncher, RunState
 from backend.jobs.models import Refresh, RefreshStatus
 from backend.jobs.refreshes import KnownRefresh, get_refresh, request_refresh
 from backend.scope import Role, Scope
+from backend.settings import Settings
 from tests.factories import make_member, make_organization
 
 
@@ -26,6 +29,7 @@ class RunsInMemory:
 
     states: dict[UUID, RunState] = field(default_factory=dict)
     away: bool = False
+    turn: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def queued_refresh(self) -> UUID | None:
         self._answer()
@@ -59,13 +63,11 @@ def runs() -> RunsInMemory:
 
 
 async def _ask(engine: AsyncEngine, scope: Scope, runs: RunsInMemory) -> Refresh:
-    async with organization_session(engine, scope.organization_id) as session:
-        return await request_refresh(session, scope, runs)
+    return await request_refresh(engine, scope, runs)
 
 
 async def _look(engine: AsyncEngine, scope: Scope, id_: UUID, runs: RunsInMemory) -> KnownRefresh:
-    async with organization_session(engine, scope.organization_id) as session:
-        return await get_refresh(session, scope, id_, runs)
+    return await get_refresh(engine, scope, id_, runs)
 
 
 async def test_a_request_is_followed_to_its_generation(
@@ -151,7 +153,77 @@ async def test_while_dagster_is_away_the_last_known_state_is_told(
         await _ask(engine, owner, runs)
 
 
-Answer = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+async def test_who_waits_too_long_for_their_turn_is_told_to_come_back(
+    engine: AsyncEngine, runs: RunsInMemory
+) -> None:
+    owner = await make_member(engine, await make_organization(engine))
+
+    async with runs.turn:
+        with pytest.raises(Unavailable) as raised:
+            await request_refresh(engine, owner, runs, patience_seconds=0.01)
+
+    assert raised.value.retry_after_seconds
+    assert not runs.states
+    assert (await _ask(engine, owner, runs)).run_id in runs.states
+
+
+async def test_what_has_ended_is_not_undone_by_an_answer_that_was_late(
+    engine: AsyncEngine, runs: RunsInMemory
+) -> None:
+    owner = await make_member(engine, await make_organization(engine))
+    asked = await _ask(engine, owner, runs)
+
+    class Late(RunsInMemory):
+        """While its answer is on the way, the run ends and somebody else is told so."""
+
+        async def run_state(self, run_id: UUID) -> RunState:
+            runs.states[run_id] = RunState(RefreshStatus.SUCCEEDED)
+            await _look(engine, owner, asked.id, runs)
+            return RunState(RefreshStatus.RUNNING)
+
+    known = await _look(engine, owner, asked.id, Late())
+
+    assert known.refresh.status == RefreshStatus.SUCCEEDED
+
+
+async def test_a_dagster_that_hangs_holds_up_nobody_else(
+    settings: Settings, engine: AsyncEngine
+) -> None:
+    asked = asyncio.Event()
+
+    async def never_answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked.set()
+        while await reader.read(2**16):  # until the caller gives up
+            pass
+        writer.close()
+
+    async def headers() -> dict[str, str]:
+        member = await make_member(engine, await make_organization(engine))
+        token = issue_access_token(settings, member.user_id, member.organization_id)
+        return {"Authorization": f"Bearer {token}"}
+
+    asking, reading = await headers(), await headers()
+    dagster = await asyncio.start_server(never_answer, "127.0.0.1", 0)
+    port = dagster.sockets[0].getsockname()[1]
+    app = create_app(settings.model_copy(update={"dagster_url": f"http://127.0.0.1:{port}"}))
+    async with (
+        dagster,
+        app.router.lifespan_context(app),
+        httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test") as client,
+    ):
+        requests = [
+            asyncio.create_task(client.post("/api/analytics/refresh", headers=asking))
+            for _ in range(40)
+        ]
+        await asked.wait()
+
+        answer = await client.get("/api/tags", headers=reading)
+
+        assert answer.status_code == 200
+        assert not any(request.done() for request in requests), "nobody had to give way first"
+        for request in requests:
+            request.cancel()
+        await asyncio.wait(requests)
 
 
 @asynccontextmanager
