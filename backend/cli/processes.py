@@ -60,6 +60,7 @@ class Supervisor:
         return ended
 
     def start(self, program: Program) -> None:
+        self._logs.mkdir(mode=0o700, parents=True, exist_ok=True)
         log_file = self._logs / f"{program.name}.log"
         if log_file.exists() and log_file.stat().st_size > _LOG_BYTES:
             log_file.replace(log_file.with_suffix(".log.1"))
