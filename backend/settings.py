@@ -13,7 +13,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Literal, Self
 
-from pydantic import BaseModel, Field, SecretStr, computed_field, field_validator
+from pydantic import BaseModel, Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from sqlalchemy.engine import URL, make_url
 
@@ -178,7 +178,6 @@ class Settings(BaseSettings):
     def board_path(self) -> Path:
         return self.home / "board.json"
 
-    @computed_field  # type: ignore[prop-decorator]  # mypy does not know a decorated property
     @property
     def dagster_graphql_url(self) -> str:
         base = self.dagster_url or f"http://{self.dagster_host}:{self.dagster_port}"

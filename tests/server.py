@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import shutil
 import tempfile
 from pathlib import Path
@@ -82,7 +81,3 @@ async def drop(url: str) -> None:
         await connection.execute(f'DROP DATABASE IF EXISTS "{target.database}" WITH (FORCE)')
     finally:
         await connection.close()
-
-
-def is_controller() -> bool:
-    return "PYTEST_XDIST_WORKER" not in os.environ
