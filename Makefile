@@ -21,6 +21,7 @@ $(VENV)/.ready: requirements.lock pyproject.toml | $(UV)
 	$(UV) venv --quiet --allow-existing --python $(PYTHON) $(VENV)
 	$(UV) pip sync --quiet --python $(BIN)/python requirements.lock
 	$(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
+	-@$(BIN)/python -m compileall -q -j 0 $(VENV)/lib # once here, not in each of many processes
 	@touch $@
 
 .uv/bin/uv:

@@ -127,10 +127,5 @@ def get_warehouse(state: State) -> Warehouse:
     return state.warehouse
 
 
-def get_launcher(state: State) -> Launcher:
-    return state.launcher
-
-
 SettingsDep = Annotated[Settings, Depends(get_settings)]
 WarehouseDep = Annotated[Warehouse, Depends(get_warehouse)]
-LauncherDep = Annotated[Launcher, Depends(get_launcher)]

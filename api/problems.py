@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
+from datetime import date
 from typing import Any
 
 import structlog
@@ -39,6 +41,9 @@ _STATUSES: dict[int, tuple[str, str | None]] = {
     405: ("Method not allowed", "This method is not possible here."),
     413: ("Content too large", None),
 }
+
+# Pydantic writes the limits of a date that has a validator of its own as Python does.
+_PYTHON_DATE = re.compile(r"datetime\.date\((\d+), (\d+), (\d+)\)")
 
 _log = structlog.get_logger(__name__)
 
@@ -155,7 +160,12 @@ def _sentence(error: Mapping[str, Any]) -> str:
         return f"Not JSON at character {error['loc'][-1]}: {error['ctx']['error']}."
     if error["type"] == "extra_forbidden":
         return "There is no such field."
-    return f"{error['msg'].removeprefix('Value error, ').rstrip('.')}."
+    message = _PYTHON_DATE.sub(_iso_date, error["msg"].removeprefix("Value error, "))
+    return f"{message.rstrip('.')}."
+
+
+def _iso_date(found: re.Match[str]) -> str:
+    return date(*map(int, found.groups())).isoformat()
 
 
 def _database_error(request: Request, error: Exception) -> JSONResponse:

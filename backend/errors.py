@@ -1,4 +1,4 @@
-"""Errors that a caller caused or must know about; `api/problems.py` renders them as problem+json."""
+"""Errors that a caller caused or must know about; `api/problems.py` renders them."""
 
 from __future__ import annotations
 

@@ -32,8 +32,8 @@ _ORGANIZATION_WRITERS = frozenset({Role.OWNER, Role.ADMIN, Role.MANAGER})
 class Scope:
     """One user in one organization.
 
-    `shared_account_ids` and `shared_budget_ids` are those that others shared with the user; what the
-    user owns is found by `user_id`. `read_only` is set by a token without the ``write`` scope,
+    `shared_account_ids` and `shared_budget_ids` are those that others shared with the user; what
+    the user owns is found by `user_id`. `read_only` is set by a token without the ``write`` scope,
     `without_admin` by one without ``admin``; `api_token_id` is that token, and None after a login.
     `job` names the job that acts with this user's rights, when it is not the user who asks.
     """

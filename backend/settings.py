@@ -17,7 +17,6 @@ from pydantic import (
     BaseModel,
     Field,
     SecretStr,
-    computed_field,
     field_validator,
     model_validator,
 )
@@ -85,7 +84,7 @@ class Settings(BaseSettings):
     api_port: int = Field(8000, description="Port of the API.")
     dagster_host: str = Field(
         "127.0.0.1",
-        description="Address of the Dagster UI. It has no authentication: loopback or private only.",
+        description="Address of the Dagster UI; it has no authentication, so loopback or private.",
     )
     dagster_port: int = Field(3000, description="Port of the Dagster UI.")
     dagster_url: str | None = Field(
@@ -239,7 +238,6 @@ class Settings(BaseSettings):
     def board_path(self) -> Path:
         return self.home / "board.json"
 
-    @computed_field  # type: ignore[prop-decorator]  # mypy does not know a decorated property
     @property
     def dagster_graphql_url(self) -> str:
         base = self.dagster_url or f"http://{self.dagster_host}:{self.dagster_port}"
@@ -252,8 +250,8 @@ class Settings(BaseSettings):
         address = self.postgres_dir / "address.json"
         if not address.exists():
             raise FileNotFoundError(
-                f"No OUTLAY_DATABASE_URL is set and no embedded PostgreSQL runs in {self.postgres_dir}. "
-                "Start it with `outlay up`."
+                "No OUTLAY_DATABASE_URL is set and no embedded PostgreSQL runs in "
+                f"{self.postgres_dir}. Start it with `outlay up`."
             )
         place = json.loads(address.read_text())
         return URL.create(

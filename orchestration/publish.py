@@ -39,7 +39,7 @@ def generation(marts: Sequence[dg.AssetKey]) -> dg.AssetsDefinition:
             now=datetime.now(UTC),
             crash_at=build.crash_at,
         )
-        context.instance.add_run_tags(context.run_id, {GENERATION_TAG: published.id})
+        context.instance.add_run_tags(context.run.run_id, {GENERATION_TAG: published.id})
         pruned = _prune(context, build)
         return dg.MaterializeResult(metadata=_metadata(published, pruned))
 

@@ -58,7 +58,8 @@ def build_resource(settings: Settings) -> dg.ResourceDefinition:
     def build(context: dg.InitResourceContext) -> Iterator[Build]:
         try:
             with sole_builder(settings.warehouse_dir):
-                yield Build(settings, context.run_id or "", armed(settings.crash_at))
+                run = context.run
+                yield Build(settings, run.run_id if run else "", armed(settings.crash_at))
         except BuildInProgress as error:
             raise dg.Failure(str(error), allow_retries=False) from None
 

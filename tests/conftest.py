@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -14,11 +15,13 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from backend.db.engine import create_engine
 from backend.settings import Settings
 from tests import server
+from tests.sizes import PROFILE
+from tests.world import World, build_world
 
 # Derandomized in CI: a red run can be repeated; `make test-long` explores.
 hypothesis_settings.register_profile("ci", derandomize=True, deadline=None, database=None)
 hypothesis_settings.register_profile("long", deadline=None, max_examples=2000)
-hypothesis_settings.load_profile(os.environ.get("OUTLAY_TEST_PROFILE", "ci"))
+hypothesis_settings.load_profile(PROFILE)
 
 _running: dict[str, Any] = {}
 
@@ -31,7 +34,7 @@ def _start() -> None:
 
 
 def pytest_configure_node(node: Any) -> None:
-    """xdist's controller hands the server's address to each worker."""
+    """Xdist's controller hands the server's address to each worker."""
     _start()
     node.workerinput["server_url"] = _running["url"]
     node.workerinput["shared_folder"] = str(_running["server"].folder)
@@ -81,4 +84,10 @@ def _no_environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     for name in os.environ:
         if name.startswith("OUTLAY_") and name != "OUTLAY_TEST_PROFILE":
             monkeypatch.delenv(name)
-    yield
+    return
+
+
+@pytest.fixture(scope="session")
+def world(server_url: str, shared_folder: Path) -> World:
+    """Two organizations with a published generation; shared by the whole run, so only read it."""
+    return asyncio.run(build_world(server_url, shared_folder))

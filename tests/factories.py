@@ -1,6 +1,6 @@
 """Rows for tests: each function adds one object with harmless defaults and returns it.
 
-They run inside ``organization_session(engine, organization_id)``, so row-level security holds here too.
+They run inside ``organization_session(engine, organization_id)``: row-level security holds too.
 """
 
 from __future__ import annotations

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import shutil
 import tempfile
 from pathlib import Path
@@ -22,7 +21,7 @@ SUPERUSER_PASSWORD = "superuser"
 
 
 def settings_for(home: Path, url: str, **overrides: object) -> Settings:
-    """Settings of a test instance; the passwords are fixed since roles belong to the whole server."""
+    """Settings of a test instance; passwords are fixed, since roles belong to the whole server."""
     return Settings(
         home=home,
         database_url=SecretStr(url),
@@ -31,6 +30,7 @@ def settings_for(home: Path, url: str, **overrides: object) -> Settings:
         app_password=SecretStr("app"),
         extract_password=SecretStr("extract"),
         dagster_password=SecretStr("dagster"),
+        dagster_url="http://127.0.0.1:9",  # nobody: a Dagster that runs by chance is not ours
         **overrides,
     )
 
@@ -81,7 +81,3 @@ async def drop(url: str) -> None:
         await connection.execute(f'DROP DATABASE IF EXISTS "{target.database}" WITH (FORCE)')
     finally:
         await connection.close()
-
-
-def is_controller() -> bool:
-    return "PYTEST_XDIST_WORKER" not in os.environ

@@ -14,6 +14,7 @@ from api.schemas.analytics import (
     DatasetAnswer,
     InsightParameters,
     Parameters,
+    TagInsightParameters,
 )
 from backend.analytics import questions
 from backend.analytics.asking import ask
@@ -54,7 +55,7 @@ async def get_analytics_status(
 
 @router.get("/spending-by-tag", response_model=DatasetAnswer)
 async def get_spending_by_tag(
-    parameters: Annotated[InsightParameters, Query()],
+    parameters: Annotated[TagInsightParameters, Query()],
     scope: CurrentScope,
     warehouse: WarehouseDep,
 ) -> Response:

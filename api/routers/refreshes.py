@@ -4,7 +4,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Request, Response
 
-from api.deps import CurrentScope, LauncherDep, Session
+from api.deps import CurrentScope, State
 from api.problems import READ_RESPONSES, problem_responses
 from api.routes import LaunchRoute
 from api.schemas.refreshes import RefreshOut
@@ -16,23 +16,18 @@ router = APIRouter(prefix="/api/analytics", tags=["analytics"], route_class=Laun
 
 @router.post("/refresh", status_code=202, responses=problem_responses(Forbidden))
 async def request_refresh(
-    scope: CurrentScope,
-    session: Session,
-    launcher: LauncherDep,
-    request: Request,
-    response: Response,
+    scope: CurrentScope, state: State, request: Request, response: Response
 ) -> RefreshOut:
     """Build the marts anew from all that is committed now; poll `Location` for the outcome.
 
     Requests that come while one waits for its turn share its run.
     """
-    refresh = await refreshes.request_refresh(session, scope, launcher)
+    refresh = await refreshes.request_refresh(state.engine, scope, state.launcher)
     response.headers["Location"] = str(request.url_for("get_refresh", refresh_id=refresh.id).path)
     return RefreshOut.model_validate(refresh)
 
 
 @router.get("/refreshes/{refresh_id}", responses=READ_RESPONSES)
-async def get_refresh(
-    refresh_id: UUID, scope: CurrentScope, session: Session, launcher: LauncherDep
-) -> RefreshOut:
-    return RefreshOut.of(await refreshes.get_refresh(session, scope, refresh_id, launcher))
+async def get_refresh(refresh_id: UUID, scope: CurrentScope, state: State) -> RefreshOut:
+    known = await refreshes.get_refresh(state.engine, scope, refresh_id, state.launcher)
+    return RefreshOut.of(known)

@@ -90,16 +90,17 @@ async def update_transaction(
     scope: CurrentScope,
     session: Session,
 ) -> TransactionOut:
-    """Change what is named; `tag_ids` and `splits` replace what was there."""
+    """Change what is named; `tag_ids` and `splits` replace what was there.
+
+    A split that is sent back, by its `id` or as it was shown, stays the same split.
+    """
     refuse(await unknown_budgets(session, scope, budget_references(body)))
     changes = body.model_dump(exclude_unset=True)
-    if "budget_id" in changes and changes["budget_id"] is None:
-        # Null may only repeat what they were shown of a budget that is not theirs to see.
-        budget_id = (await queries.get_transaction(session, scope, transaction_id)).budget_id
-        if not await visible_budget_ids(session, scope, [budget_id]):
-            del changes["budget_id"]
+    hidden: frozenset[UUID] = frozenset()
+    if changes.keys() & {"budget_id", "splits"}:
+        hidden = await _hidden_budgets(session, scope, transaction_id)
     transaction = await transactions.update_transaction(
-        session, scope, transaction_id, changes, expected
+        session, scope, transaction_id, changes, expected, hidden_budgets=hidden
     )
     return (await _render(session, scope, [transaction]))[0]
 
@@ -112,11 +113,24 @@ async def delete_transaction(
     await transactions.delete_transaction(session, scope, transaction_id, expected)
 
 
+async def _hidden_budgets(
+    session: AsyncSession, scope: Scope, transaction_id: UUID
+) -> frozenset[UUID]:
+    """Those that the transaction and its splits name and the caller does not see."""
+    rows = [await queries.get_transaction(session, scope, transaction_id, lock=True)]
+    named = _named_budgets(rows, await queries.load_parts(session, scope, rows))
+    return named - await visible_budget_ids(session, scope, named)
+
+
 async def _render(
     session: AsyncSession, scope: Scope, rows: Sequence[Transaction]
 ) -> list[TransactionOut]:
     parts = await queries.load_parts(session, scope, rows)
-    named = [row.budget_id for row in rows]
-    named += [split.budget_id for splits in parts.splits.values() for split in splits]
-    budgets = await visible_budget_ids(session, scope, named)
+    budgets = await visible_budget_ids(session, scope, _named_budgets(rows, parts))
     return [TransactionOut.of(row, parts, budgets) for row in rows]
+
+
+def _named_budgets(rows: Sequence[Transaction], parts: queries.Parts) -> frozenset[UUID]:
+    named = {row.budget_id for row in rows}
+    named |= {split.budget_id for splits in parts.splits.values() for split in splits}
+    return frozenset(identity for identity in named if identity is not None)

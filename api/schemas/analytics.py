@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
@@ -58,25 +59,39 @@ class FilterParameters(Parameters):
         None,
         description="Repeated or separated by commas. Given and empty: no rows.",
     )
-    tag_ids: Ids | None = Field(None, description="Rows with any of these tags; as `account_ids`.")
 
     def common(self) -> CommonFilters:
         return CommonFilters(
             start_date=self.start_date,
             end_date=self.end_date,
             account_ids=None if self.account_ids is None else tuple(self.account_ids),
-            tag_ids=None if self.tag_ids is None else tuple(self.tag_ids),
         )
 
 
-class QueryParameters(FilterParameters):
+class TagFilterParameters(FilterParameters):
+    tag_ids: Ids | None = Field(None, description="Rows with any of these tags; as `account_ids`.")
+
+    def common(self) -> CommonFilters:
+        tag_ids = None if self.tag_ids is None else tuple(self.tag_ids)
+        return replace(super().common(), tag_ids=tag_ids)
+
+
+class QueryParameters(TagFilterParameters):
     limit: int = Field(DEFAULT_LIMIT, ge=1, le=MAX_LIMIT, description="Rows of the page.")
     offset: int = Field(0, ge=0, le=MAX_OFFSET, description="Rows to skip: `next_offset`.")
 
 
-class InsightParameters(FilterParameters):
+class _InsightPage(Parameters):
     limit: int = Field(MAX_LIMIT, ge=1, le=MAX_LIMIT, description="Rows of the page.")
     offset: int = Field(0, ge=0, le=MAX_OFFSET, description="Rows to skip: `next_offset`.")
+
+
+class InsightParameters(_InsightPage, FilterParameters):
+    pass
+
+
+class TagInsightParameters(_InsightPage, TagFilterParameters):
+    pass
 
 
 class FromGeneration(BaseModel):

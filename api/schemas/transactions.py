@@ -42,11 +42,15 @@ class SplitIn(Input):
     description: Description | None = None
 
 
+class SplitPatch(SplitIn):
+    id: UUID | None = Field(
+        None,
+        description="The split that this one stays; without it, one that looks the same.",
+    )
+
+
 TagIds = Annotated[list[UUID], Field(max_length=100)]
-Splits = Annotated[
-    list[SplitIn],
-    Field(max_length=200, description="Parts that add up to the amount; empty for none."),
-]
+_SPLITS = Field(max_length=200, description="Parts that add up to the amount; empty for none.")
 
 
 class TransactionCreate(Input):
@@ -67,7 +71,7 @@ class TransactionCreate(Input):
     payment_method: PaymentMethod | None = None
     external_id: Name | None = Field(None, description="Unique within the account.")
     tag_ids: TagIds = Field(default_factory=list)
-    splits: Splits = Field(default_factory=list)
+    splits: Annotated[list[SplitIn], _SPLITS] = Field(default_factory=list)
 
 
 class TransactionPatch(Patch):
@@ -86,7 +90,7 @@ class TransactionPatch(Patch):
     payment_method: PaymentMethod | None = None
     external_id: Name | None = None
     tag_ids: TagIds = Field(default_factory=absent)
-    splits: Splits = Field(default_factory=absent)
+    splits: Annotated[list[SplitPatch], _SPLITS] = Field(default_factory=absent)
 
 
 class SplitOut(Output):

@@ -77,6 +77,8 @@ class Budget(TenantIdentified, Timestamped, Tracked, Base):
             name="cap_of_capped_rollover",
         ),
         CheckConstraint("allocated_hours >= 0", name="hours_not_negative"),
+        # A row a day is built of every budget, in everybody's refresh.
+        CheckConstraint("ends_on < starts_on + interval '20 years'", name="at_most_twenty_years"),
         CheckConstraint(
             "0 < warning_threshold AND warning_threshold <= critical_threshold "
             "AND critical_threshold <= 1000",

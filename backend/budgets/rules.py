@@ -11,7 +11,7 @@ from enum import StrEnum
 from backend.budgets.models import BudgetType, RolloverPolicy
 from backend.errors import FieldError, InvalidInput
 
-MAX_PERIODS = 1200  # a hundred years of months
+MAX_YEARS = 20
 
 _MONTHS = {BudgetType.MONTHLY: 1, BudgetType.QUARTERLY: 3, BudgetType.ANNUAL: 12}
 
@@ -44,19 +44,19 @@ def periods(type_: BudgetType, starts_on: date, ends_on: date) -> list[Period]:
     """The periods that the days of a budget fall into, without gap or overlap.
 
     A recurring type starts one every month, quarter or year after `starts_on`; the last one ends
-    with the budget. Any other type is one period. More than `MAX_PERIODS` are `InvalidInput`.
+    with the budget. Any other type is one period. More than `MAX_YEARS` are `InvalidInput`.
     """
+    if ends_on >= add_months(starts_on, 12 * MAX_YEARS):
+        raise InvalidInput(
+            "The budget is too long.",
+            errors=[FieldError("#/ends_on", f"Must lie within {MAX_YEARS} years of `starts_on`.")],
+        )
     step = _MONTHS.get(type_)
     if step is None:
         return [Period(starts_on, ends_on)]
     found: list[Period] = []
     start = starts_on
     while start <= ends_on:
-        if len(found) == MAX_PERIODS:
-            raise InvalidInput(
-                "The budget is too long.",
-                errors=[FieldError("#/ends_on", f"Makes more than {MAX_PERIODS} periods.")],
-            )
         # Counted from the first day each time: from 31 January on, the months begin on
         # 28 February and 31 March.
         following = add_months(starts_on, step * (len(found) + 1))

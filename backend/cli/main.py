@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import Annotated, NoReturn
 
@@ -21,25 +23,10 @@ def up(
     demo: Annotated[bool, typer.Option(help="Load the demo data and print ready tokens.")] = False,  # noqa: FBT002  # typer's way to say a flag
 ) -> None:
     """Start PostgreSQL, Dagster and the API, and stay until Ctrl-C."""
-    from backend.cli.ports import PortInUse
-    from backend.cli.processes import ProcessFailed
-    from backend.cli.refresh import RefreshFailed
-    from backend.cli.up import AlreadyRunning
     from backend.cli.up import up as run
-    from backend.db.bootstrap import UnsupportedServer
-    from backend.db.embedded import EmbeddedPostgresError
 
-    try:
+    with _explained():
         run(Settings(), demo=demo)
-    except (
-        AlreadyRunning,
-        EmbeddedPostgresError,
-        PortInUse,
-        ProcessFailed,
-        RefreshFailed,
-        UnsupportedServer,
-    ) as error:
-        _fail(str(error))
 
 
 @app.command()
@@ -48,6 +35,7 @@ def prepare(
 ) -> None:
     """Make roles, databases, schema and Dagster's configuration, for services that run alone."""
     from backend.cli.database import prepare_database, running_database
+    from backend.cli.home import make_private_folders
     from orchestration.dbt import prepare_manifest
     from orchestration.instance import write_instance
 
@@ -55,7 +43,8 @@ def prepare(
     host, _, port = code_server.rpartition(":")
     if not host or not port.isdigit():
         _fail(f"--code-server is host:port, such as dagster-code:4000, not {code_server!r}.")
-    with running_database(settings):
+    make_private_folders(settings)
+    with _explained(), running_database(settings):
         prepare_database(settings)
         prepare_manifest(settings)
         write_instance(settings, int(port), grpc_host=host)
@@ -72,24 +61,20 @@ def token(
     """Make an API token for a member; it is shown this once."""
     from backend.cli.database import running_database
     from backend.cli.token import make_token
-    from backend.errors import OutlayError
 
     settings = Settings()
-    with running_database(settings):
-        try:
-            made = asyncio.run(
-                make_token(
-                    settings,
-                    email=email,
-                    organization=organization,
-                    name=name,
-                    scopes=tuple(s.strip() for s in scopes.split(",")),
-                    life=timedelta(days=days),
-                )
+    with _explained(), running_database(settings):
+        made = asyncio.run(
+            make_token(
+                settings,
+                email=email,
+                organization=organization,
+                name=name,
+                scopes=tuple(s.strip() for s in scopes.split(",")),
+                life=timedelta(days=days),
             )
-        except OutlayError as error:
-            _fail(error.detail)
-    print(made)
+        )
+        print(made)
 
 
 @app.command("password-reset")
@@ -113,15 +98,10 @@ def refresh(
     timeout: Annotated[float, typer.Option(help="Seconds to wait for its end.")] = 900,
 ) -> None:
     """Rebuild the marts through Dagster and publish a new generation."""
-    from backend.cli.refresh import RefreshFailed, launched_refresh
-    from backend.errors import OutlayError
+    from backend.cli.refresh import launched_refresh
 
-    try:
+    with _explained():
         print(launched_refresh(Settings(), timeout_seconds=timeout))
-    except RefreshFailed as error:
-        _fail(str(error))
-    except OutlayError as error:
-        _fail(error.detail)
 
 
 @app.command()
@@ -146,7 +126,7 @@ def seed_demo() -> None:
     from backend.cli.seed import run_demo_seed
 
     settings = Settings()
-    with running_database(settings):
+    with _explained(), running_database(settings):
         prepare_database(settings)
         for report in run_demo_seed(settings, progress=console.print):
             console.print(
@@ -170,11 +150,41 @@ def seed_synthetic(
     from backend.cli.seed import run_synthetic_seed
 
     settings = Settings()
-    with running_database(settings):
+    with _explained(), running_database(settings):
         prepare_database(settings)
-        run_synthetic_seed(
+        for report in run_synthetic_seed(
             settings, transactions=transactions, people=people, organizations=organizations
-        )
+        ):
+            state = "loaded" if report.created else "was there already"
+            console.print(f"{report.organization}: {report.transactions:,} transactions, {state}")
+
+
+@contextmanager
+def _explained() -> Iterator[None]:
+    """What is expected to go wrong is said in a sentence, without a stack trace."""
+    from backend.cli.database import DatabaseUnusable
+    from backend.cli.ports import PortInUse
+    from backend.cli.processes import ProcessFailed
+    from backend.cli.refresh import RefreshFailed
+    from backend.cli.up import AlreadyRunning
+    from backend.db.embedded import EmbeddedPostgresError
+    from backend.errors import OutlayError
+    from orchestration.dbt import DbtProjectError
+
+    try:
+        yield
+    except OutlayError as error:
+        _fail(error.detail)
+    except (
+        AlreadyRunning,
+        DatabaseUnusable,
+        DbtProjectError,
+        EmbeddedPostgresError,
+        PortInUse,
+        ProcessFailed,
+        RefreshFailed,
+    ) as error:
+        _fail(str(error))
 
 
 def _fail(message: str) -> NoReturn:

@@ -13,6 +13,7 @@ from pathlib import Path
 import psutil
 
 _RESTARTS_IN_A_MINUTE = 3
+_LOG_BYTES = 10 * 2**20  # a longer log is put aside at the next start
 
 
 class ProcessFailed(Exception):
@@ -59,8 +60,11 @@ class Supervisor:
         return ended
 
     def start(self, program: Program) -> None:
-        self._logs.mkdir(parents=True, exist_ok=True)
-        with (self._logs / f"{program.name}.log").open("ab") as log:
+        self._logs.mkdir(mode=0o700, parents=True, exist_ok=True)
+        log_file = self._logs / f"{program.name}.log"
+        if log_file.exists() and log_file.stat().st_size > _LOG_BYTES:
+            log_file.replace(log_file.with_suffix(".log.1"))
+        with log_file.open("ab") as log:
             process = subprocess.Popen(  # noqa: S603  # the commands are our own
                 list(program.command),
                 stdin=subprocess.DEVNULL,

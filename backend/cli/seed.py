@@ -27,14 +27,14 @@ def run_demo_seed(settings: Settings, *, progress: Callable[[str], None]) -> lis
 
 def run_synthetic_seed(
     settings: Settings, *, transactions: int, people: int, organizations: int
-) -> None:
+) -> list[SeedReport]:
     """Load deterministic generated transactions, `people` spread over `organizations`."""
     from backend.seeds.synthetic import seed_synthetic
 
-    async def run() -> None:
+    async def run() -> list[SeedReport]:
         engine = create_engine(settings.role_url("outlay_app", driver="asyncpg"))
         try:
-            await seed_synthetic(
+            return await seed_synthetic(
                 engine,
                 transactions=transactions,
                 people=people,
@@ -44,4 +44,4 @@ def run_synthetic_seed(
         finally:
             await engine.dispose()
 
-    asyncio.run(run())
+    return asyncio.run(run())

@@ -10,6 +10,8 @@ from backend.identity.queries import find_login, find_memberships
 from backend.identity.service import create_api_token
 from backend.settings import Settings
 
+TOKEN_SCOPES = ("read", "write", "admin")
+
 
 async def make_token(
     settings: Settings,
@@ -21,6 +23,9 @@ async def make_token(
     life: timedelta,
 ) -> str:
     """The new token. Raises `NotFound` and `InvalidInput` with what to type instead."""
+    unknown = set(scopes) - set(TOKEN_SCOPES)
+    if unknown or not scopes:
+        raise InvalidInput(f"Scopes are of {', '.join(TOKEN_SCOPES)}, not {sorted(unknown)}.")
     engine = create_engine(settings.role_url("outlay_app", driver="asyncpg"))
     try:
         async with engine.connect() as connection:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import fcntl
 import os
 import signal
+import socket
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -17,9 +19,11 @@ import httpx
 
 from backend.cli.board import make_board, remove_board, show_board, write_board
 from backend.cli.database import prepare_database, running_database
+from backend.cli.home import make_private_folders
 from backend.cli.ports import free_port, require_free
 from backend.cli.processes import Program, Supervisor
 from backend.cli.progress import console, step
+from backend.jobs.launcher import DagsterLauncher
 from backend.seeds.report import SeedReport
 from backend.settings import Settings
 
@@ -57,30 +61,39 @@ def _run(settings: Settings, stack: ExitStack, *, demo: bool) -> None:
     require_free(settings.api_host, settings.api_port, "OUTLAY_API_PORT")
     require_free(settings.dagster_host, settings.dagster_port, "OUTLAY_DAGSTER_PORT")
 
+    make_private_folders(settings)
     with step("PostgreSQL") as note:
-        stack.enter_context(running_database(settings))
+        revive = stack.enter_context(running_database(settings))
         prepare_database(settings)
         note(_place(settings))
     stack.callback(supervisor.stop)
-    _start_programs(settings, supervisor)
+    grpc_port = _start_programs(settings, supervisor)
     reports = _seed_demo(settings) if demo else []
     with step("API and Dagster"):
-        for what, url in (
-            ("The API", f"{_local(settings.api_host, settings.api_port)}/healthz"),
-            ("Dagster", f"{_local(settings.dagster_host, settings.dagster_port)}/server_info"),
+        # A daemon that finds no code gives up the runs that it would have to take on again.
+        supervisor.wait_until(
+            _listens(grpc_port), "Dagster's code server", timeout_seconds=_START_SECONDS
+        )
+        supervisor.start(_daemon(settings))
+        for what, ready in (
+            ("The API", _answers(f"{_local(settings.api_host, settings.api_port)}/healthz")),
+            ("Dagster", _has_loaded_the_code(settings)),
         ):
-            supervisor.wait_until(_answers(url), what, timeout_seconds=_START_SECONDS)
+            supervisor.wait_until(ready, what, timeout_seconds=_START_SECONDS)
     if demo:
         _first_generation(settings, supervisor)
     board = make_board(settings, reports)
     stack.callback(remove_board, settings)
     write_board(settings, board)
     show_board(board)
-    _stay(supervisor)
+    _stay(supervisor, revive)
 
 
-def _start_programs(settings: Settings, supervisor: Supervisor) -> None:
-    """The API, and Dagster's webserver and daemon around one shared code server."""
+def _start_programs(settings: Settings, supervisor: Supervisor) -> int:
+    """The API, Dagster's webserver, and one code server that it shares with the daemon.
+
+    Answers the code server's port.
+    """
     from orchestration.dbt import prepare_manifest
     from orchestration.instance import workspace_path, write_instance
 
@@ -120,9 +133,14 @@ def _start_programs(settings: Settings, supervisor: Supervisor) -> None:
             ],
         )
     )
-    supervisor.start(
-        Program("dagster-daemon", [str(scripts / "dagster-daemon"), "run", "-w", workspace])
-    )
+    return grpc_port
+
+
+def _daemon(settings: Settings) -> Program:
+    from orchestration.instance import workspace_path
+
+    daemon = str(Path(sys.executable).parent / "dagster-daemon")
+    return Program("dagster-daemon", [daemon, "run", "-w", str(workspace_path(settings))])
 
 
 def _seed_demo(settings: Settings) -> list[SeedReport]:
@@ -147,9 +165,11 @@ def _first_generation(settings: Settings, supervisor: Supervisor) -> None:
         )
 
 
-def _stay(supervisor: Supervisor) -> NoReturn:
+def _stay(supervisor: Supervisor, revive: Callable[[], bool]) -> NoReturn:
     while True:
         supervisor.watch()
+        if revive():
+            console.print("PostgreSQL had stopped and was started again; see its log.")
         threading.Event().wait(1)
 
 
@@ -175,6 +195,27 @@ def _answers(url: str) -> Callable[[], bool]:
         return False
 
     return check
+
+
+def _listens(port: int) -> Callable[[], bool]:
+    def check() -> bool:
+        with socket.socket() as probe:
+            return probe.connect_ex(("127.0.0.1", port)) == 0
+
+    return check
+
+
+def _has_loaded_the_code(settings: Settings) -> Callable[[], bool]:
+    """Dagster's pages answer long before its code server does."""
+
+    async def check() -> bool:
+        launcher = DagsterLauncher(settings.dagster_graphql_url)
+        try:
+            return await launcher.healthy()
+        finally:
+            await launcher.aclose()
+
+    return lambda: asyncio.run(check())
 
 
 @contextmanager

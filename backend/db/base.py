@@ -6,7 +6,6 @@ from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 from hashlib import sha256
-from typing import Any
 from uuid import UUID
 
 from sqlalchemy import (
@@ -38,7 +37,7 @@ class Xid8(UserDefinedType[int]):
 
     cache_ok = True
 
-    def get_col_spec(self, **_: Any) -> str:
+    def get_col_spec(self, **_: object) -> str:
         return "xid8"
 
 
@@ -57,7 +56,7 @@ class Identified:
 
 
 class Tenant:
-    """A row of one organization; the default comes from the transaction's row-level security context."""
+    """A row of one organization; by default the one of the transaction's context."""
 
     organization_id: Mapped[UUID] = mapped_column(
         ForeignKey("organizations.id", ondelete="CASCADE"),
@@ -87,7 +86,7 @@ class Timestamped:
 
 
 class Tracked:
-    """`changed_xid` is the transaction that last wrote the row: the extract's incremental watermark.
+    """`changed_xid`, the transaction that last wrote the row, is the extract's watermark.
 
     A trigger sets it on update. Timestamps cannot serve: a transaction that began before the last
     snapshot may commit after it.

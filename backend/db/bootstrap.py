@@ -1,8 +1,8 @@
 """Roles and databases of one Outlay instance, made with the administrator's login.
 
-The four roles: `outlay_owner` (DDL only: under FORCE it reads nothing), `outlay_app` (policies apply),
-`outlay_extract` (reads everything, writes nothing), `outlay_identity` (NOLOGIN; owns the functions that
-run before an organization is known). `outlay_dagster` owns Dagster's own database.
+The four roles: `outlay_owner` (DDL only: under FORCE it reads nothing), `outlay_app` (policies
+apply), `outlay_extract` (reads everything, writes nothing), `outlay_identity` (NOLOGIN; owns the
+functions that run before an organization is known). `outlay_dagster` owns Dagster's own database.
 """
 
 from __future__ import annotations

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -50,6 +51,9 @@ class RunState:
 class Launcher(Protocol):
     """Every method but `aclose` raises Unavailable, with a reason, when nobody answers."""
 
+    turn: asyncio.Lock
+    """For this process's callers: held from looking for a queued run to launching one."""
+
     async def queued_refresh(self) -> UUID | None:
         """A refresh that waits for its turn: what is committed now will be in it."""
 
@@ -67,6 +71,7 @@ class DagsterLauncher:
     """Dagster's GraphQL at `graphql_url`. It has no authentication, so it must not be public."""
 
     def __init__(self, graphql_url: str, *, timeout_seconds: float = TIMEOUT_SECONDS) -> None:
+        self.turn = asyncio.Lock()
         self._url = graphql_url
         self._client = httpx.AsyncClient(timeout=timeout_seconds, trust_env=False)
 
@@ -100,7 +105,7 @@ class DagsterLauncher:
             data = await self._ask(_LOCATION, {"location": CODE_LOCATION})
         except Unavailable:
             return False
-        entry = data["workspaceLocationEntryOrError"] or {}
+        entry = data.get("workspaceLocationEntryOrError") or {}
         loaded = entry.get("locationOrLoadError") or {}
         return loaded.get("__typename") == "RepositoryLocation"
 

@@ -1,28 +1,29 @@
-"""Callers' requests for a refresh, and how each of them stands."""
+"""Callers' requests for a refresh, and how each of them stands.
+
+Dagster is never asked inside a transaction: when it hangs, no database connection waits with it.
+"""
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy import select, text
-from sqlalchemy.exc import DBAPIError
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
 from backend.audit.record import record
 from backend.audit.states import state_of
+from backend.db.outage import reachable_session
 from backend.errors import Forbidden, NotFound, Unavailable
 from backend.jobs.launcher import Launcher
 from backend.jobs.models import Refresh, RefreshStatus
 from backend.scope import Role, Scope
 
-_LOCK_NOT_AVAILABLE = "55P03"
-_FINISHED = {RefreshStatus.SUCCEEDED, RefreshStatus.FAILED, RefreshStatus.CANCELLED}
+PATIENCE_SECONDS = 5.0
+RETRY_AFTER_SECONDS = 5
 
-# One request at a time looks for a queued run and launches one: a refresh serves every
-# organization, so the rows of the caller's own cannot show what others asked for.
-_WAIT_BRIEFLY = text("SELECT set_config('lock_timeout', '10s', true)")
-_TAKE_TURN = text("SELECT pg_advisory_xact_lock(hashtext('outlay request refresh'))")
+_FINISHED = {RefreshStatus.SUCCEEDED, RefreshStatus.FAILED, RefreshStatus.CANCELLED}
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,58 +34,78 @@ class KnownRefresh:
     note: str | None = None
 
 
-async def request_refresh(session: AsyncSession, scope: Scope, launcher: Launcher) -> Refresh:
+async def request_refresh(
+    engine: AsyncEngine,
+    scope: Scope,
+    launcher: Launcher,
+    *,
+    patience_seconds: float = PATIENCE_SECONDS,
+) -> Refresh:
     """Ask for a refresh that includes all that is committed now.
 
-    A run that still waits for its turn is shared, so at most one runs and one waits.
+    A run that still waits for its turn is shared, so at most one runs and one waits. That holds
+    within a process: two processes that ask in the same moment may launch one run each, which
+    Dagster's queue then runs one after the other.
     """
     if scope.read_only or scope.role is Role.VIEWER:
         raise Forbidden("Asking for a refresh takes more than reading rights.")
-    await _take_turn(session)
-    run_id = await launcher.queued_refresh() or await launcher.launch_refresh()
-    refresh = Refresh(
-        organization_id=scope.organization_id, requested_by=scope.user_id, run_id=run_id
-    )
-    session.add(refresh)
-    await session.flush()
-    await session.refresh(refresh)
-    await record(session, scope, "create", "refresh", refresh.id, after=state_of(refresh))
+    run_id = await _join_or_launch(launcher, patience_seconds)
+    async with reachable_session(engine, scope.organization_id) as session:
+        refresh = Refresh(
+            organization_id=scope.organization_id, requested_by=scope.user_id, run_id=run_id
+        )
+        session.add(refresh)
+        await session.flush()
+        await session.refresh(refresh)
+        await record(session, scope, "create", "refresh", refresh.id, after=state_of(refresh))
     return refresh
 
 
-async def _take_turn(session: AsyncSession) -> None:
-    await session.execute(_WAIT_BRIEFLY)
-    try:
-        await session.execute(_TAKE_TURN)
-    except DBAPIError as error:
-        if getattr(error.orig, "sqlstate", None) != _LOCK_NOT_AVAILABLE:
-            raise
-        raise Unavailable(
-            "Many refreshes are being asked for at once.", retry_after_seconds=5
-        ) from None
-
-
 async def get_refresh(
-    session: AsyncSession, scope: Scope, refresh_id: UUID, launcher: Launcher
+    engine: AsyncEngine, scope: Scope, refresh_id: UUID, launcher: Launcher
 ) -> KnownRefresh:
     """A request of the caller's, or of their whole organization for those who see it."""
-    query = select(Refresh).where(
-        Refresh.organization_id == scope.organization_id, Refresh.id == refresh_id
-    )
-    if not scope.sees_whole_organization:
-        query = query.where(Refresh.requested_by == scope.user_id)
-    refresh = await session.scalar(query)
-    if refresh is None:
-        raise NotFound(f"There is no refresh {refresh_id}.")
+    async with reachable_session(engine, scope.organization_id) as session:
+        refresh = await _find(session, scope, refresh_id)
     if refresh.status in _FINISHED:
         return KnownRefresh(refresh)
     try:
         state = await launcher.run_state(refresh.run_id)
     except Unavailable as error:
         return KnownRefresh(refresh, f"This is the last known state. {error.detail}")
-    refresh.status = state.status
-    refresh.generation = state.generation
-    refresh.reason = state.reason
-    refresh.finished_at = state.finished_at
-    await session.flush()
+    async with reachable_session(engine, scope.organization_id) as session:
+        refresh = await _find(session, scope, refresh_id, lock=True)
+        if refresh.status not in _FINISHED:  # somebody else's answer may have been newer
+            refresh.status = state.status
+            refresh.generation = state.generation
+            refresh.reason = state.reason
+            refresh.finished_at = state.finished_at
     return KnownRefresh(refresh)
+
+
+async def _join_or_launch(launcher: Launcher, patience_seconds: float) -> UUID:
+    try:
+        async with asyncio.timeout(patience_seconds):
+            await launcher.turn.acquire()
+    except TimeoutError:
+        raise Unavailable(
+            "Many refreshes are being asked for at once.", retry_after_seconds=RETRY_AFTER_SECONDS
+        ) from None
+    try:
+        return await launcher.queued_refresh() or await launcher.launch_refresh()
+    finally:
+        launcher.turn.release()
+
+
+async def _find(
+    session: AsyncSession, scope: Scope, refresh_id: UUID, *, lock: bool = False
+) -> Refresh:
+    query = select(Refresh).where(
+        Refresh.organization_id == scope.organization_id, Refresh.id == refresh_id
+    )
+    if not scope.sees_whole_organization:
+        query = query.where(Refresh.requested_by == scope.user_id)
+    refresh = await session.scalar(query.with_for_update() if lock else query)
+    if refresh is None:
+        raise NotFound(f"There is no refresh {refresh_id}.")
+    return refresh

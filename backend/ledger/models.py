@@ -198,7 +198,7 @@ class Transaction(TenantIdentified, Timestamped, Tracked, Base):
             "account_id",
             "external_id",
             unique=True,
-            postgresql_where=text("external_id IS NOT NULL"),
+            postgresql_where=text("external_id IS NOT NULL AND deleted_at IS NULL"),
         ),
     )
 

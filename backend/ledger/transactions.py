@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -35,6 +35,8 @@ from backend.ledger.visibility import (
 from backend.scope import Scope
 
 Split = dict[str, Any]  # the columns of a TransactionSplit that a caller gives
+
+_SPLIT_COLUMNS = ("amount", "category_id", "budget_id", "tag_id", "description")
 
 
 async def create_transaction(
@@ -75,8 +77,13 @@ async def update_transaction(
     transaction_id: UUID,
     changes: dict[str, Any],
     expected: Expected = None,
+    *,
+    hidden_budgets: Collection[UUID] = (),
 ) -> Transaction:
-    """Change what is named; `tag_ids` and `splits` replace what was there."""
+    """Change what is named; `tag_ids` and `splits` replace what was there.
+
+    `hidden_budgets` were shown as null: a null that is sent back for one of them changes nothing.
+    """
     require_ledger_writer(scope)
     changes = dict(changes)
     tag_ids: Sequence[UUID] | None = changes.pop("tag_ids", None)
@@ -85,16 +92,18 @@ async def update_transaction(
     transaction = await get_transaction(session, scope, transaction_id, lock=True)
     require_version(transaction, expected)
     before = await _state(session, scope, transaction)
+    if changes.get("kind", TransactionKind.TRANSFER) != TransactionKind.TRANSFER:
+        changes.setdefault("counter_account_id", None)
     if await _hides_counter_account(session, scope, transaction, changes):
         del changes["counter_account_id"]
+    if transaction.budget_id in hidden_budgets and changes.get("budget_id") is None:
+        changes.pop("budget_id", None)
     await _refuse_unknown(session, scope, changes, tag_ids or (), splits or ())
     for name, value in changes.items():
         setattr(transaction, name, value)
     _refuse_bad_transfer(transaction)
-    if splits is None:
-        amounts = await _split_amounts(session, transaction)
-    else:
-        amounts = [split["amount"] for split in splits]
+    current = await _current_splits(session, transaction)
+    amounts = [s.amount for s in current] if splits is None else [s["amount"] for s in splits]
     _refuse_bad_sum(transaction.amount, amounts)
     transaction.updated_at = func.now()  # tags and splits are part of it
     await session.flush()
@@ -102,8 +111,7 @@ async def update_transaction(
         await session.execute(delete(TransactionTag).where(*_of(TransactionTag, transaction)))
         await _add_tags(session, transaction, tag_ids)
     if splits is not None:
-        await session.execute(delete(TransactionSplit).where(*_of(TransactionSplit, transaction)))
-        await _add_splits(session, transaction, splits)
+        await _replace_splits(session, transaction, current, splits, hidden_budgets)
     await session.refresh(transaction)
     after = await _state(session, scope, transaction)
     await record(
@@ -195,10 +203,14 @@ def _refuse_bad_sum(amount: Decimal, parts: Sequence[Decimal]) -> None:
         )
 
 
-async def _split_amounts(session: AsyncSession, transaction: Transaction) -> Sequence[Decimal]:
+async def _current_splits(
+    session: AsyncSession, transaction: Transaction
+) -> Sequence[TransactionSplit]:
     return (
         await session.scalars(
-            select(TransactionSplit.amount).where(*_of(TransactionSplit, transaction))
+            select(TransactionSplit)
+            .where(*_of(TransactionSplit, transaction))
+            .order_by(TransactionSplit.id)
         )
     ).all()
 
@@ -224,6 +236,62 @@ async def _add_tags(
     await session.flush()
 
 
+async def _replace_splits(
+    session: AsyncSession,
+    transaction: Transaction,
+    current: Sequence[TransactionSplit],
+    splits: Sequence[Split],
+    hidden_budgets: Collection[UUID],
+) -> None:
+    kept = _sent_back(current, splits, hidden_budgets)
+    for row in current:
+        if row not in kept.values():
+            await session.delete(row)
+    for n, row in kept.items():
+        hides_budget = row.budget_id in hidden_budgets and splits[n].get("budget_id") is None
+        for name in _SPLIT_COLUMNS:
+            if name != "budget_id" or not hides_budget:
+                setattr(row, name, splits[n].get(name))
+    await session.flush()
+    new = [split for n, split in enumerate(splits) if n not in kept]
+    await _add_splits(session, transaction, new)
+
+
+def _sent_back(
+    current: Sequence[TransactionSplit], splits: Sequence[Split], hidden_budgets: Collection[UUID]
+) -> dict[int, TransactionSplit]:
+    """By position in `splits`: the row that has its `id`, or else one that looked the same."""
+    left = {row.id: row for row in current}
+    kept: dict[int, TransactionSplit] = {}
+    errors = []
+    for n, split in enumerate(splits):
+        if split.get("id") is None:
+            continue
+        if split["id"] in left:
+            kept[n] = left.pop(split["id"])
+        else:
+            twice = any(row.id == split["id"] for row in kept.values())
+            detail = "This split is here twice." if twice else "There is no such split."
+            errors.append(FieldError(f"#/splits/{n}/id", detail))
+    refuse(errors)
+    for n, split in enumerate(splits):
+        sent = [split.get(name) for name in _SPLIT_COLUMNS]
+        if n in kept:
+            continue
+        for row in left.values():
+            if _as_shown(row, hidden_budgets) == sent:
+                kept[n] = left.pop(row.id)
+                break
+    return kept
+
+
+def _as_shown(row: TransactionSplit, hidden_budgets: Collection[UUID]) -> list[Any]:
+    shown = {name: getattr(row, name) for name in _SPLIT_COLUMNS}
+    if row.budget_id in hidden_budgets:
+        shown["budget_id"] = None
+    return list(shown.values())
+
+
 async def _add_splits(
     session: AsyncSession, transaction: Transaction, splits: Sequence[Split]
 ) -> None:
@@ -232,7 +300,7 @@ async def _add_splits(
             TransactionSplit(
                 organization_id=transaction.organization_id,
                 transaction_id=transaction.id,
-                **split,
+                **{name: split.get(name) for name in _SPLIT_COLUMNS},
             )
         )
         await session.flush()  # one by one: their ids keep the order they were given in

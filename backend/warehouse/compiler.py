@@ -81,10 +81,8 @@ def _rows(source: Source, spec: QuerySpec) -> Compiled:
         _sorted_by(source.used(by.field, f"#/order/{index}/field").sql, by)
         for index, by in enumerate(spec.order)
     ]
-    if order or source.has_joins:
+    if order or not source.keeps_stored_order:
         order.append(source.rowid())
-    # Without an ORDER BY, DuckDB keeps the stored order through WHERE, UNION ALL and LIMIT
-    # (https://duckdb.org/docs/sql/dialect/order_preservation), and can stop at the limit.
     selected = ", ".join(f'{reference.sql} AS "{reference.name}"' for reference in shown)
     return _finish(source, f"SELECT {selected}\n{source.sql()}", order, spec, _described(shown))
 

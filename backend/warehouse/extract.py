@@ -5,6 +5,7 @@ The rows stream as Arrow batches, so memory does not grow with the tables.
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
@@ -24,6 +25,8 @@ from backend.warehouse.source_totals import SOURCE_TOTALS
 SOURCE_FILE = "source.duckdb"
 TARGET_FILE = "outlay.duckdb"
 TOTALS_TABLE = "source_totals"
+
+_MEMORY_LIMIT = "1GB"  # batches pass through; more would only cache what is already on disk
 
 
 class NoOrganizations(Exception):
@@ -59,12 +62,11 @@ def extract(
     `progress` is called after each table. Raises NoOrganizations; the last build is gone by then.
     """
     build_dir.mkdir(parents=True, exist_ok=True)
-    for stale in (*build_dir.glob(f"{SOURCE_FILE}*"), *build_dir.glob(f"{TARGET_FILE}*")):
-        stale.unlink()
+    _clear(build_dir)
     with (
         closing(dbapi.connect(url, autocommit=True)) as source,
         source.cursor() as cursor,
-        duckdb.connect(build_dir / SOURCE_FILE) as target,
+        duckdb.connect(build_dir / SOURCE_FILE, config={"memory_limit": _MEMORY_LIMIT}) as target,
     ):
         system_identifier, timeline = _identity(cursor)
         # Autocommit leaves the transaction to us: the driver's own has another isolation level.
@@ -98,6 +100,15 @@ def extract(
     return Extraction(
         snapshot, taken_at, system_identifier, timeline, tables, tables["organizations"]
     )
+
+
+def _clear(build_dir: Path) -> None:
+    """Remove both databases with their logs and spill folders, which a killed build leaves."""
+    for stale in (*build_dir.glob(f"{SOURCE_FILE}*"), *build_dir.glob(f"{TARGET_FILE}*")):
+        if stale.is_dir():
+            shutil.rmtree(stale)
+        else:
+            stale.unlink()
 
 
 def _copy_table(cursor: Cursor, target: duckdb.DuckDBPyConnection, table: SourceTable) -> int:

@@ -9,7 +9,7 @@ from backend.scope import Scope
 from backend.warehouse.datasets import Column, Dataset
 from backend.warehouse.parameters import Parameters
 from backend.warehouse.predicates import predicate
-from backend.warehouse.spec import Filter
+from backend.warehouse.spec import Filter, Operator
 from backend.warehouse.visibility import branches, is_hidden
 
 BASE = "base"
@@ -37,14 +37,22 @@ class Source:
         self.scope = scope
         self.parameters = Parameters()
         self._needs_rowid = False
+        self._looks_up_lists = False
         self._columns: dict[str, Column] = {}
         self._joined: dict[str, dict[str, Column]] = {}
         self._conditions: list[str] = []
         self._conditions_on_joined: list[str] = []
 
     @property
-    def has_joins(self) -> bool:
-        return bool(self._joined)
+    def keeps_stored_order(self) -> bool:
+        """Whether the rows come as they are stored without an ORDER BY, once all is collected.
+
+        A scan that is only filtered does, and can stop at a limit
+        (https://duckdb.org/docs/sql/dialect/order_preservation). DuckDB plans a search in a list
+        as a join, and the threads of a join hand on their rows in any order.
+        """
+        is_one_scan = len(branches(self.dataset, self.scope, self.parameters)) == 1
+        return is_one_scan and not self._joined and not self._looks_up_lists
 
     def shown(self, name: str, pointer: str) -> Reference:
         """A column for the answer; one that is restricted comes out empty."""
@@ -65,6 +73,7 @@ class Source:
         reference = self._resolve(given.field, f"{pointer}/field")
         self._refuse_hidden(reference, f"{pointer}/field")
         type_ = reference.column.type
+        self._looks_up_lists |= given.op in {Operator.IN, Operator.NOT_IN}
         if reference.join is None:
             sql = f'"{reference.column.name}"'
             self._conditions.append(predicate(sql, type_, given, self.parameters, pointer))

@@ -67,6 +67,7 @@ WITH wanted AS (
     SELECT organization_id, currency FROM budgets
 ), balance_days AS (
     SELECT a.organization_id, a.currency, min(s.date) AS first_day,
+        -- One day more than in UTC: it is tomorrow already in some organizations.
         greatest(max(s.date), (transaction_timestamp() AT TIME ZONE 'UTC')::date + 1) AS last_day
     FROM accounts a
     JOIN organizations o ON o.id = a.organization_id AND o.base_currency <> a.currency

@@ -1,7 +1,7 @@
 """Where queries that outgrow their memory write to disk: a folder for each open file.
 
-DuckDB's names for what it spills are not unique, so two open files must not share a folder. It empties
-its folder itself, unless the process is killed.
+DuckDB's names for what it spills are not unique, so two open files must not share a folder. It
+empties its folder itself, unless the process is killed.
 """
 
 from __future__ import annotations

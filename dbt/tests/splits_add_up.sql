@@ -1,6 +1,9 @@
 {{ config(
     severity='warn',
-    meta={'description': 'The splits of a transaction sum to its amount; the ledger keeps that.'},
+    meta={
+        'description': 'The splits of a transaction sum to its amount; the ledger keeps that.',
+        'dagster': {'ref': {'name': 'int_ledger_lines'}},
+    },
 ) }}
 
 select

@@ -223,7 +223,20 @@ async def test_a_filter_that_a_dataset_lacks_is_refused(people: People) -> None:
     assert fault["pointer"] == "account_ids"
     assert "fct_transactions" in fault["detail"]
     assert "dim_tags" not in fault["detail"]
-    for path in ("trends", "balance-history"):
+
+
+@pytest.mark.parametrize(
+    ("path", "has_tags"), [("spending-by-tag", True), ("trends", False), ("balance-history", False)]
+)
+async def test_an_insight_documents_the_filters_that_it_has(
+    path: str, *, has_tags: bool, people: People
+) -> None:
+    document = await get(people.bob, "/openapi.json")
+    documented = document["paths"][f"/api/analytics/{path}"]["get"]["parameters"]
+    filters = {"start_date", "end_date", "account_ids"} | ({"tag_ids"} if has_tags else set())
+    names = {parameter["name"] for parameter in documented if parameter["in"] == "query"}
+    assert names == filters | {"limit", "offset"}
+    if not has_tags:
         problem = await refusal(people.bob, f"/api/analytics/{path}", tag_ids=str(FOOD))
         assert problem["errors"][0]["pointer"] == "tag_ids"
 

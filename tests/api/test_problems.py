@@ -68,6 +68,15 @@ async def test_a_pointer_is_escaped(act_as: ActAs, owner: Scope) -> None:
     assert_problem(answer, 422, "invalid-input", "#/a~1b~0c")
 
 
+async def test_a_date_out_of_range_is_told_as_dates_are_written(
+    act_as: ActAs, owner: Scope
+) -> None:
+    for given, limit in (("1899-12-31", "1900-01-01"), ("2200-01-02", "2200-01-01")):
+        answer = await act_as(owner).get("/api/transactions", params={"from_date": given})
+        assert_problem(answer, 422, "invalid-input", "from_date")
+        assert answer.json()["errors"][0]["detail"].endswith(f"than or equal to {limit}.")
+
+
 @pytest.fixture
 def faulty(app: FastAPI) -> FastAPI:
     """The service with routes that fail in ways that the real ones should not."""

@@ -182,7 +182,12 @@ async def test_a_transfer_names_its_counter_account(
     transfer = await post(client, body)
     assert transfer["counter_account_id"] == str(savings.id)
     place = f"/api/transactions/{transfer['id']}"
+    contradiction = {"kind": "expense", "counter_account_id": str(savings.id)}
+    answer = await client.patch(place, json=contradiction)
+    assert_problem(answer, 422, "invalid-input", "#/counter_account_id")
     answer = await client.patch(place, json={"kind": "expense"})
+    assert (answer.status_code, answer.json()["counter_account_id"]) == (200, None)
+    answer = await client.patch(place, json={"counter_account_id": str(savings.id)})
     assert_problem(answer, 422, "invalid-input", "#/counter_account_id")
 
 

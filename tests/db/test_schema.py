@@ -1,4 +1,4 @@
-"""The schema's own promises: migrations match the models, tenancy holds, trees and rates are right."""
+"""The schema's own promises: migrations match the models, tenancy holds, trees and rates too."""
 
 from __future__ import annotations
 
@@ -148,7 +148,7 @@ async def test_what_opens_doors_is_out_of_everybodys_reach(
 
 
 async def _roots(session: AsyncSession) -> dict[str, UUID]:
-    return {n: r for n, r in await session.execute(select(Budget.name, Budget.root_id))}
+    return dict((await session.execute(select(Budget.name, Budget.root_id))).all())
 
 
 async def test_moving_a_budget_carries_its_subtree_and_its_attributions(
@@ -184,9 +184,46 @@ async def test_moving_a_budget_carries_its_subtree_and_its_attributions(
             (await session.get_one(Budget, (organization, second.id))).parent_id = leaf.id
 
 
+async def test_what_is_booked_below_a_moving_budget_follows_it(engine: AsyncEngine) -> None:
+    organization = await factories.make_organization(engine)
+    owner = (await factories.make_member(engine, organization)).user_id
+    async with organization_session(engine, organization) as session:
+        target = await factories.add_budget(session, owner, name="target")
+        moving = await factories.add_budget(session, owner, name="moving")
+        leaf = await factories.add_budget(session, owner, name="leaf", parent_id=moving.id)
+        account = await factories.add_account(session, owner)
+
+    async def move() -> None:
+        async with organization_session(engine, organization) as session:
+            (await session.get_one(Budget, (organization, moving.id))).parent_id = target.id
+
+    async def book() -> None:
+        async with organization_session(engine, organization) as session:
+            await factories.add_budget(session, owner, parent_id=leaf.id)
+            await factories.add_transaction(session, account.id, budget_id=leaf.id)
+
+    await asyncio.gather(*(book() for _ in range(4)), move(), *(book() for _ in range(4)))
+    async with organization_session(engine, organization) as session:
+        assert set((await session.scalars(select(Budget.root_id))).all()) == {target.id}
+        roots = (await session.scalars(select(BudgetAttribution.root_id))).all()
+        assert roots == [target.id] * 8
+
+
+async def test_a_deleted_transaction_gives_its_external_id_back(engine: AsyncEngine) -> None:
+    organization = await factories.make_organization(engine)
+    owner = (await factories.make_member(engine, organization)).user_id
+    async with organization_session(engine, organization) as session:
+        account = await factories.add_account(session, owner)
+        deleted = await factories.add_transaction(session, account.id, external_id="imp-1")
+        await session.execute(
+            text("UPDATE transactions SET deleted_at = now() WHERE id = :id"), {"id": deleted.id}
+        )
+        await factories.add_transaction(session, account.id, external_id="imp-1")
+
+
 async def _lines(session: AsyncSession) -> dict[UUID, UUID]:
     rows = await session.execute(select(BudgetAttribution.line_id, BudgetAttribution.budget_id))
-    return {line: budget for line, budget in rows}
+    return dict(rows.all())
 
 
 async def test_attributions_follow_every_kind_of_change(engine: AsyncEngine) -> None:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from backend.budgets.models import BudgetType, RolloverPolicy
 from backend.budgets.rules import (
-    MAX_PERIODS,
+    MAX_YEARS,
     Period,
     add_months,
     carried_over,
@@ -88,10 +88,11 @@ def test_every_day_lies_in_exactly_one_period(
 
 def test_there_is_an_end_to_periods() -> None:
     first = date(1900, 1, 1)
-    last = add_months(first, MAX_PERIODS)
-    assert len(periods(BudgetType.MONTHLY, first, last - timedelta(days=1))) == MAX_PERIODS
-    with pytest.raises(InvalidInput):
-        periods(BudgetType.MONTHLY, first, last)
+    last = add_months(first, 12 * MAX_YEARS)
+    assert len(periods(BudgetType.MONTHLY, first, last - timedelta(days=1))) == 12 * MAX_YEARS
+    for type_ in (BudgetType.MONTHLY, BudgetType.CUSTOM):
+        with pytest.raises(InvalidInput):
+            periods(type_, first, last)
 
 
 YEAR = Period(date(2025, 1, 1), date(2025, 12, 31))

@@ -1,7 +1,7 @@
 """A small ledger whose figures can be added up by hand, and its marts.
 
-The household keeps EUR and has two members. A neighbour uses the very same ids in an organization of
-its own, and the vault holds amounts of eighteen digits.
+The household keeps EUR and has two members. A neighbour uses the very same ids in an organization
+of its own, and the vault holds amounts of eighteen digits.
 """
 
 from __future__ import annotations
@@ -28,7 +28,6 @@ from tests import server
 from tests.warehouse.dbt_runner import run_dbt
 
 BIGGEST = Decimal("99999999999999.9999")
-LAST_OBSERVED = date(2025, 3, 8)
 
 
 def march(day: int) -> date:

@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Iterator, Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import duckdb
 import pytest
@@ -22,6 +22,7 @@ from backend.settings import Settings
 from backend.warehouse.spec import QuerySpec
 from backend.warehouse.spill import new_spill_folder
 from backend.warehouse.store import Snapshot, Warehouse
+from tests.sizes import sized
 from tests.warehouse.hand_made import (
     ACME,
     ALICE,
@@ -40,6 +41,7 @@ from tests.warehouse.hand_made import (
 
 OWNER = Scope(BOB, ACME, Role.OWNER)
 MEMBER = Scope(ALICE, ACME, Role.MEMBER)
+UNKNOWN = UUID("0b76b248-2b82-488d-b5ea-de4272762a89")
 TRANSACTIONS = QuerySpec(dataset="fct_transactions")
 EVENTS = QuerySpec(dataset="fct_transactions", measures=("events",))
 
@@ -181,10 +183,11 @@ def numbered(number: int) -> dict[str, list[tuple[Any, ...]]]:
     }
 
 
+@pytest.mark.long
 async def test_publishing_under_load_fails_no_read_and_mixes_no_answer(
     warehouse: Warehouse, home: Path
 ) -> None:
-    reads, publishes = 2_000, 5
+    reads, publishes = sized(2_000, long=10_000), 5
     published = {publish_hand_made(folder(home), numbered(0)).id: {"V0"}}
     seen: dict[str, set[str]] = {}
     has_been_read = asyncio.Event()
@@ -413,7 +416,7 @@ SHARING = Scope(ALICE, ACME, Role.MEMBER, shared_account_ids=frozenset({BOBS}))
         (OWNER, [ALICES, BOBS, BOBS], True),
         (OWNER, [], True),
         (OWNER, [EVES], False),
-        (OWNER, [ALICES, uuid4()], False),
+        (OWNER, [ALICES, UNKNOWN], False),
         (MEMBER, [ALICES], True),
         (MEMBER, [ALICES, BOBS], False),
         (SHARING, [ALICES, BOBS], True),
@@ -438,6 +441,6 @@ async def test_tags_are_those_of_the_organization(warehouse: Warehouse, home: Pa
     publish_hand_made(folder(home))
     async with warehouse.snapshot() as snapshot:
         await snapshot.require_tags([FOOD], MEMBER)
-        for unknown in (FOREIGN, uuid4()):
+        for unknown in (FOREIGN, UNKNOWN):
             with pytest.raises(NotFound, match=r"^Not every tag_id exists\.$"):
                 await snapshot.require_tags([unknown], MEMBER)

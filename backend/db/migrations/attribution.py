@@ -1,16 +1,23 @@
 """Budget trees, attributions and exchange rates: the rules that PostgreSQL itself keeps.
 
-A ledger line belongs to a budget whoever wrote it (the API, an import, a job), so triggers resolve it.
+A ledger line belongs to a budget whoever wrote it (the API, an import, a job): triggers resolve it.
 """
 
 from __future__ import annotations
 
 BUDGET_TREE = [
+    # Until the end of the transaction no budget of the organization moves to another tree.
+    """CREATE FUNCTION hold_budget_trees() RETURNS void LANGUAGE sql BEGIN ATOMIC
+        SELECT pg_advisory_xact_lock_shared(hashtextextended(current_organization()::text, 1));
+    END""",
     """CREATE FUNCTION place_budget() RETURNS trigger LANGUAGE plpgsql AS $$
     BEGIN
+        -- Two moves at once could close a circle that neither of them sees; and what is placed or
+        -- booked below a budget while it moves would keep its old root.
         IF TG_OP = 'UPDATE' THEN
-            -- Two moves at once could close a circle that neither of them sees.
             PERFORM pg_advisory_xact_lock(hashtextextended(NEW.organization_id::text, 1));
+        ELSE
+            PERFORM hold_budget_trees();
         END IF;
         IF NEW.parent_id IS NULL THEN
             NEW.root_id := NEW.id;
@@ -60,6 +67,7 @@ BUDGET_TREE = [
 
 ATTRIBUTION = [
     """CREATE FUNCTION resolve_attributions(changed uuid[]) RETURNS void LANGUAGE sql BEGIN ATOMIC
+        SELECT hold_budget_trees();
         DELETE FROM budget_attributions a
         WHERE a.organization_id = current_organization() AND a.transaction_id = ANY (changed);
         INSERT INTO budget_attributions (
@@ -82,6 +90,7 @@ ATTRIBUTION = [
     END""",
     """CREATE FUNCTION attribute_transactions() RETURNS trigger LANGUAGE plpgsql AS $$
     BEGIN
+        PERFORM hold_budget_trees();
         IF TG_OP = 'INSERT' THEN  -- nothing to replace and no splits yet: the bulk path
             INSERT INTO budget_attributions (
                 organization_id, line_id, root_id, transaction_id, budget_id, rule)
@@ -112,8 +121,8 @@ ATTRIBUTION = [
     ),
 ]
 
-# The one definition of a rate: the latest within 7 days before the date, quoted either way round, or
-# through a currency that both are quoted against on the same day. NULL when there is none.
+# The one definition of a rate: the latest within 7 days before the date, quoted either way round,
+# or through a currency that both are quoted against on the same day. NULL when there is none.
 FX_RATE = """
 CREATE FUNCTION fx_rate(
     organization uuid, from_currency text, to_currency text, on_date date

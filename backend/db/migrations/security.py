@@ -1,7 +1,7 @@
 """Row-level security, triggers and the identity functions, as SQL that migrations run.
 
-Every tenant table is FORCEd, so that even its owner sees nothing: `outlay_app` sees the organization
-of its transaction's context, `outlay_extract` reads all. With no context there are no rows.
+Every tenant table is FORCEd, so that even its owner sees nothing: `outlay_app` sees the
+organization of its transaction's context, `outlay_extract` reads all. No context, no rows.
 """
 
 from __future__ import annotations
@@ -17,8 +17,10 @@ def secure_tenant_table(table: str, *, key: str = "organization_id") -> list[str
     return [
         f"ALTER TABLE {table} ENABLE ROW LEVEL SECURITY",
         f"ALTER TABLE {table} FORCE ROW LEVEL SECURITY",
-        f"CREATE POLICY tenant ON {table} TO outlay_app "
-        f"USING ({key} = current_organization()) WITH CHECK ({key} = current_organization())",
+        (
+            f"CREATE POLICY tenant ON {table} TO outlay_app "
+            f"USING ({key} = current_organization()) WITH CHECK ({key} = current_organization())"
+        ),
         f"CREATE POLICY extract ON {table} FOR SELECT TO outlay_extract USING (true)",
         f"GRANT SELECT, INSERT, UPDATE, DELETE ON {table} TO outlay_app",
         f"GRANT SELECT ON {table} TO outlay_extract",
@@ -74,8 +76,18 @@ SCOPE_NOTIFICATIONS = [
     ),
 ]
 
-# What must happen before an organization is known, and nothing more. The bodies are SQL-standard, so
-# their names are bound when they are made and no search_path can turn them.
+# On fresh tables the planner checks a foreign key by scanning an organization's accounts for every
+# row, until autovacuum has come by. Only an owner may ANALYZE, so bulk loads ask for it here.
+STATISTICS = [
+    """CREATE FUNCTION refresh_statistics() RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+    BEGIN ANALYZE accounts, budgets, categories, members, tags; END $$""",
+    "REVOKE ALL ON FUNCTION refresh_statistics() FROM PUBLIC",
+    "GRANT EXECUTE ON FUNCTION refresh_statistics() TO outlay_app",
+]
+
+# What must happen before an organization is known, and nothing more. The bodies are SQL-standard,
+# so their names are bound when they are made and no search_path can turn them.
 IDENTITY_FUNCTIONS = [
     "GRANT SELECT ON organizations, members, users, api_tokens TO outlay_identity",
     "GRANT INSERT ON users TO outlay_identity",

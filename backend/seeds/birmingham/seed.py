@@ -14,6 +14,7 @@ from sqlalchemy import insert
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
 from backend.budgets.models import Budget, BudgetLevel, BudgetPeriod, BudgetShare, BudgetType
+from backend.db.copying import insert_records, refresh_statistics
 from backend.db.engine import organization_session
 from backend.identity.models import OrganizationKind
 from backend.ledger.models import (
@@ -43,7 +44,6 @@ from backend.seeds.birmingham.source import (
     PurchaseCards,
     read_purchase_cards,
 )
-from backend.seeds.copying import insert_records
 from backend.seeds.organization import create_organization, seed_organization_id
 from backend.seeds.people import Person, add_members
 from backend.seeds.report import SeedReport, report
@@ -95,6 +95,7 @@ async def seed_birmingham(
         await _add_cards(session, source, users)
         await _add_vocabulary(session, source)
         await _add_budgets(session, budgets, owner_id=users[OWNER.email])
+        await refresh_statistics(session)
         await _add_purchases(session, source, budgets)
         await _share(session, source, budgets, users)
         return await report(

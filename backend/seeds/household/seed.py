@@ -11,6 +11,7 @@ from sqlalchemy import insert
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
 from backend.budgets.models import Budget, BudgetLevel, BudgetPeriod, BudgetShare, BudgetType
+from backend.db.copying import insert_records
 from backend.db.engine import organization_session
 from backend.identity.models import OrganizationKind
 from backend.ledger.models import (
@@ -26,7 +27,6 @@ from backend.ledger.models import (
     TransactionSplit,
     TransactionTag,
 )
-from backend.seeds.copying import insert_records
 from backend.seeds.household.budgets import MonthlyBudget, budget_id, budget_names, plan_budgets
 from backend.seeds.household.ledger import Ledger, generate_ledger, generate_rates
 from backend.seeds.household.movement import Movement

@@ -9,8 +9,8 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from backend.budgets.models import Budget, BudgetLevel, BudgetPeriod, BudgetType
+from backend.db.copying import insert_records
 from backend.ledger.models import Account, AccountShare, AccountType, Category, Tag
-from backend.seeds.copying import insert_records
 from backend.seeds.synthetic.plan import (
     ACCOUNTS_PER_PERSON,
     BUDGETS,

@@ -7,11 +7,11 @@ from datetime import date, timedelta
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from backend.db.copying import CHUNK_ROWS, insert_records, refresh_statistics
 from backend.db.engine import organization_session
 from backend.identity.models import OrganizationKind
 from backend.ledger.models import Transaction, TransactionTag
 from backend.scope import Role
-from backend.seeds.copying import CHUNK_ROWS, insert_records
 from backend.seeds.organization import create_organization, seed_organization_id
 from backend.seeds.people import Person, add_members
 from backend.seeds.report import SeedReport, report
@@ -68,6 +68,7 @@ async def _seed_organization(
             return await report(session, created=False)
         users = await add_members(session, plan.people)
         await add_frame(session, plan, [users[person.email] for person in plan.people])
+        await refresh_statistics(session)
         for first in range(0, plan.transactions, CHUNK_ROWS):
             chunk = range(first, min(first + CHUNK_ROWS, plan.transactions))
             await insert_records(

@@ -4,7 +4,7 @@ with weeks as (
         cast({{ dbt.date_trunc('week', 'date') }} as date) as monday,
         cast({{ dbt.date_trunc('month', 'date') }} as date) as month_starts_on,
         cast({{ dbt.date_trunc('quarter', 'date') }} as date) as quarter_starts_on
-    from {{ ref('int_days') }}
+    from {{ ref('int_calendar') }}
 ),
 
 -- The ISO year of a week is the year of its Thursday.

@@ -13,6 +13,7 @@ from backend.db.migrations.security import (
     IDENTITY_FUNCTIONS,
     SCOPE_NOTIFICATIONS,
     SECURE_USERS,
+    STATISTICS,
     TOUCH_FUNCTIONS,
     secure_tenant_table,
     touch_trigger,
@@ -92,6 +93,7 @@ def upgrade() -> None:
         *BUDGET_TREE,
         *ATTRIBUTION,
         FX_RATE,
+        *STATISTICS,
     ):
         op.execute(statement)
 
@@ -447,6 +449,10 @@ def _create_tables() -> None:
         sa.CheckConstraint(
             "type IN ('annual', 'quarterly', 'monthly', 'campaign', 'departmental', 'project', 'custom')",
             name=op.f("ck_budgets_type_known"),
+        ),
+        sa.CheckConstraint(
+            "ends_on < starts_on + interval '20 years'",
+            name=op.f("ck_budgets_at_most_twenty_years"),
         ),
         sa.CheckConstraint(
             "0 < warning_threshold AND warning_threshold <= critical_threshold AND critical_threshold <= 1000",
@@ -879,7 +885,7 @@ def _create_tables() -> None:
         "transactions",
         ["organization_id", "account_id", "external_id"],
         unique=True,
-        postgresql_where=sa.text("external_id IS NOT NULL"),
+        postgresql_where=sa.text("external_id IS NOT NULL AND deleted_at IS NULL"),
     )
     op.create_table(
         "budget_attributions",

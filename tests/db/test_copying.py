@@ -11,9 +11,9 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
 from backend.budgets.models import BudgetAttribution
+from backend.db.copying import insert_records
 from backend.db.engine import organization_session
 from backend.ledger.models import Tag, Transaction
-from backend.seeds.copying import insert_records
 from tests.factories import add_account, add_budget, make_member, make_organization
 
 COLUMNS = ["account_id", "kind", "date", "amount", "currency", "description", "external_id"]

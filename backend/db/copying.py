@@ -97,3 +97,8 @@ async def _asyncpg_connection(session: AsyncSession) -> asyncpg.Connection[Any]:
     driver = raw.driver_connection
     assert isinstance(driver, asyncpg.Connection)  # noqa: S101  # the only driver in use
     return driver
+
+
+async def refresh_statistics(session: AsyncSession) -> None:
+    """Let the planner know the tables that ledger rows refer to, before many of them come."""
+    await session.execute(text("SELECT refresh_statistics()"))

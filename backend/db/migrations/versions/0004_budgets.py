@@ -10,12 +10,8 @@ from backend.db.base import Xid8
 from backend.db.migrations.budget_matching import BUDGET_LINES, REMATCHING, RESOLUTION
 from backend.db.migrations.security import secure_tenant_table, touch_trigger
 
-revision = "0006"
-down_revision = next(  # TEMPORARY while 0004 and 0005 are being written: becomes "0005"
-    n
-    for n in ("0005", "0004", "0003")
-    if list(__import__("pathlib").Path(__file__).parent.glob(f"{n}_*.py"))
-)
+revision = "0004"
+down_revision = "0003"
 branch_labels = None
 depends_on = None
 

@@ -1,0 +1,166 @@
+"""A refresh through all that runs in production: API, Dagster's web server, daemon, code server."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from uuid import uuid4
+
+import httpx
+import pytest
+from sqlalchemy.engine import make_url
+
+from api.app import create_app
+from backend.cli.processes import Program, Supervisor
+from backend.db.bootstrap import connect
+from backend.identity.tokens import issue_access_token
+from backend.jobs.launcher import DagsterLauncher
+from backend.scope import Scope
+from backend.settings import Settings
+from backend.warehouse.generation import resolve
+from orchestration.instance import DATABASE_VARIABLE, workspace_path, write_instance
+from tests.orchestration.small_ledger import add_small_ledger
+
+SCRIPTS = Path(sys.executable).parent
+PATIENCE_SECONDS = 120
+
+
+class Services:
+    """Dagster's processes of one instance, started one by one."""
+
+    def __init__(self, settings: Settings, dagster_database: str) -> None:
+        self.settings = settings
+        self._grpc_port = _free_port()
+        variables = write_instance(settings, self._grpc_port)
+        url = make_url(variables[DATABASE_VARIABLE]).set(database=dagster_database)
+        variables[DATABASE_VARIABLE] = url.render_as_string(hide_password=False)
+        self._supervisor = Supervisor(
+            settings.home / "processes.json",
+            settings.home / "logs",
+            os.environ | variables | _variables(settings),
+        )
+        self.stop = self._supervisor.stop
+
+    def start_code_server(self) -> None:
+        self._start(
+            "dagster",
+            *("api", "grpc", "-m", "orchestration.definitions", "--location-name", "outlay"),
+            *("--host", "127.0.0.1", "--port", str(self._grpc_port)),
+        )
+
+    def start_webserver(self) -> None:
+        self._start("dagster-webserver", "-h", "127.0.0.1", "-p", str(self.settings.dagster_port))
+
+    def start_daemon(self) -> None:
+        self._start("dagster-daemon", "run")
+
+    def _start(self, script: str, *arguments: str) -> None:
+        workspace = () if "grpc" in arguments else ("-w", str(workspace_path(self.settings)))
+        self._supervisor.start(Program(script, [str(SCRIPTS / script), *arguments, *workspace]))
+
+
+@pytest.fixture
+async def services(settings: Settings) -> AsyncIterator[Services]:
+    """With a Dagster database of its own, since its daemon takes up whatever is queued there."""
+    name = f"dagster_{uuid4().hex}"
+    connection = await connect(settings.admin_url())
+    await connection.execute(f'CREATE DATABASE "{name}" OWNER outlay_dagster')
+    port = _free_port()
+    made = Services(
+        settings.model_copy(
+            update={"dagster_port": port, "dagster_url": f"http://127.0.0.1:{port}"}
+        ),
+        name,
+    )
+    yield made
+    await asyncio.to_thread(made.stop)
+    await connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+    await connection.close()
+
+
+@asynccontextmanager
+async def _client(settings: Settings, scope: Scope) -> AsyncIterator[httpx.AsyncClient]:
+    token = issue_access_token(settings, scope.user_id, scope.organization_id)
+    app = create_app(settings)
+    async with (
+        app.router.lifespan_context(app),
+        httpx.AsyncClient(
+            transport=httpx.ASGITransport(app),
+            base_url="http://test",
+            headers={"Authorization": f"Bearer {token}"},
+        ) as client,
+    ):
+        yield client
+
+
+async def test_a_refresh_from_the_api_to_a_generation(services: Services) -> None:
+    settings = services.settings
+    owner = await add_small_ledger(settings)
+    async with _client(settings, owner) as client:
+        refused = await client.post("/api/analytics/refresh")
+        assert refused.status_code == 503
+        assert "cannot be reached" in refused.json()["detail"]
+        assert int(refused.headers["Retry-After"]) > 0
+
+        services.start_code_server()
+        services.start_webserver()
+        await _healthy(settings)
+        asked = await client.post("/api/analytics/refresh")
+        again = await client.post("/api/analytics/refresh")
+        assert asked.status_code == again.status_code == 202
+        assert asked.json()["status"] == "queued"
+        assert asked.json()["run_id"] == again.json()["run_id"], "nothing has taken it up yet"
+        assert asked.headers["Location"] == f"/api/analytics/refreshes/{asked.json()['id']}"
+
+        services.start_daemon()
+        done = await _finished(client, asked.headers["Location"])
+        assert done["status"] == "succeeded", done
+        assert done["note"] is done["reason"] is None
+        current = resolve(settings.warehouse_dir)
+        assert current is not None
+        assert done["generation"] == current.name
+
+        await asyncio.to_thread(services.stop)
+        unread = await client.get(again.headers["Location"])
+        assert unread.status_code == 200, "the last known state is told"
+        assert "cannot be reached" in unread.json()["note"]
+        assert (await client.get(asked.headers["Location"])).json() == done
+
+
+async def _healthy(settings: Settings) -> None:
+    launcher = DagsterLauncher(settings.dagster_graphql_url)
+    try:
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while True:
+                if await launcher.healthy():
+                    return
+                await asyncio.sleep(0.1)
+    finally:
+        await launcher.aclose()
+
+
+async def _finished(client: httpx.AsyncClient, location: str) -> dict[str, object]:
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while True:
+            answer: dict[str, object] = (await client.get(location)).json()
+            if answer["finished_at"] is not None:
+                return answer
+            await asyncio.sleep(0.1)
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])
+
+
+def _variables(settings: Settings) -> dict[str, str]:
+    assert settings.database_url is not None
+    return {
+        "OUTLAY_DATABASE_URL": settings.database_url.get_secret_value(),
+        "OUTLAY_EXTRACT_PASSWORD": settings.secrets.extract_password.get_secret_value(),
+    }
