@@ -51,7 +51,7 @@ async def begin(
     claimed = keys.Request(key, sha256(b"\n".join(parts)).digest())
     kept = await keys.claim(session, scope, claimed)
     if kept is not None:
-        raise Repeated(_repeat(unseal(kept, secret)))
+        raise Repeated(repeat(kept, secret))
     return claimed
 
 
@@ -68,6 +68,7 @@ async def finish(
     await keys.keep(session, scope, claimed, seal(answer, secret))
 
 
-def _repeat(answer: Answer) -> Response:
+def repeat(kept: bytes, secret: SecretStr) -> Response:
+    answer = unseal(kept, secret)
     headers = dict(answer.headers) | {REPLAYED: "true"}
     return Response(answer.body, answer.status, headers)

@@ -19,11 +19,12 @@ from pydantic_core import from_json
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from api import dry_run, idempotency
-from api.deps import CurrentScope, Session, State
+from api.deps import CurrentScope, Session, State, get_state
 from api.dry_run import DryRun
 from api.preconditions import etag, if_match
 from api.problems import problem_responses
 from api.schemas.common import Versioned
+from backend.db.outage import reachable_session
 from backend.errors import (
     Conflict,
     FieldError,
@@ -50,23 +51,16 @@ class Write:
 
     session: AsyncSession
     scope: Scope
-    claimed: keys.Request | None = None
-    dry: bool = False
+    claimed: keys.Request | None
+    dry: bool
 
 
-async def begin_launch(
-    *,
-    request: Request,
-    session: Session,
-    scope: CurrentScope,
-    state: State,
-    key: idempotency.Key = None,
-) -> None:
-    claimed = None
-    if key is not None:
-        secret = state.settings.secrets.jwt
-        claimed = await idempotency.begin(session, scope, request, key, secret)
-    request.state.write = Write(session, scope, claimed)
+@dataclass(frozen=True, slots=True)
+class Launch:
+    """A launch under way, by a request with a key."""
+
+    scope: Scope
+    claimed: keys.Request
 
 
 async def begin_write(
@@ -78,25 +72,53 @@ async def begin_write(
     dry: DryRun,
     key: idempotency.Key = None,
 ) -> None:
-    if dry:  # it leaves nothing behind, so its key stays free
-        request.state.write = Write(session, scope, dry=True)
-    else:
-        await begin_launch(request=request, session=session, scope=scope, state=state, key=key)
+    claimed = None
+    if key is not None and not dry:  # a dry run leaves nothing behind, so its key stays free
+        secret = state.settings.secrets.jwt
+        claimed = await idempotency.begin(session, scope, request, key, secret)
+    request.state.write = Write(session, scope, claimed, dry)
 
 
-async def _finish(request: Request, response: Response) -> None:
+async def finish_write(request: Request, response: Response) -> Response:
     write: Write = request.state.write
     if write.dry:
         await dry_run.take_back(write.session, response)
     elif write.claimed is not None:
-        secret = request.app.state.outlay.settings.secrets.jwt
+        secret = get_state(request).settings.secrets.jwt
         await idempotency.finish(write.session, write.scope, write.claimed, response, secret)
+    return response
+
+
+async def begin_launch(
+    *, request: Request, scope: CurrentScope, state: State, key: idempotency.Key = None
+) -> None:
+    request.state.launch = None
+    if key is not None:
+        secret = state.settings.secrets.jwt
+        async with reachable_session(state.engine, scope.organization_id) as session:
+            claimed = await idempotency.begin(session, scope, request, key, secret)
+        request.state.launch = Launch(scope, claimed)
+
+
+async def finish_launch(request: Request, response: Response) -> Response:
+    launch: Launch | None = request.state.launch
+    if launch is None:
+        return response
+    state = get_state(request)
+    secret = state.settings.secrets.jwt
+    async with reachable_session(state.engine, launch.scope.organization_id) as session:
+        kept = await keys.claim(session, launch.scope, launch.claimed)
+        if kept is not None:  # a twin was quicker: both tell the same
+            return idempotency.repeat(kept, secret)
+        await idempotency.finish(session, launch.scope, launch.claimed, response, secret)
+    return response
 
 
 class Route(APIRoute):
     """Writes honour `Idempotency-Key` and `dry_run`; what has a version answers with its `ETag`."""
 
     begin: Callable[..., Awaitable[None]] = staticmethod(begin_write)
+    finish: Callable[[Request, Response], Awaitable[Response]] = staticmethod(finish_write)
 
     def __init__(
         self,
@@ -128,9 +150,7 @@ class Route(APIRoute):
                 return repeated.response
             if self.versioned:
                 response.headers["ETag"] = etag(from_json(bytes(response.body))["version"])
-            if self.writes:
-                await _finish(request, response)
-            return response
+            return await self.finish(request, response) if self.writes else response
 
         return answer
 
@@ -151,9 +171,14 @@ class Route(APIRoute):
 
 
 class LaunchRoute(Route):
-    """For writes that start something outside the database, which no dry run could take back."""
+    """For writes that start something outside the database, which no dry run could take back.
+
+    No transaction is open meanwhile, so that no connection waits for what is outside. Two tries at
+    once with one key may both start it; they are answered alike.
+    """
 
     begin = staticmethod(begin_launch)
+    finish = staticmethod(finish_launch)
 
 
 def _query_names(dependant: Dependant) -> set[str]:

@@ -25,6 +25,7 @@ from backend.budgets.rules import Period
 from backend.budgets.standing import standings
 from backend.budgets.visibility import visible_budgets
 from backend.db.keyset import Order, Window, windowed
+from backend.db.locking import locked
 from backend.db.references import refuse
 from backend.db.versions import Expected, require_version
 from backend.errors import FieldError, InvalidInput, NotFound
@@ -72,9 +73,7 @@ async def get_goal(
     session: AsyncSession, scope: Scope, goal_id: UUID, *, lock: bool = False
 ) -> Goal:
     statement = select(Goal).where(_visible(scope), Goal.id == goal_id)
-    if lock:
-        statement = statement.with_for_update().execution_options(populate_existing=True)
-    goal = await session.scalar(statement)
+    goal = await session.scalar(locked(statement) if lock else statement)
     if goal is None:
         raise NotFound("There is no such goal.")
     return goal

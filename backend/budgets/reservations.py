@@ -20,6 +20,7 @@ from backend.budgets.standing import allocations
 from backend.budgets.tree import path_to_root, share_trees
 from backend.budgets.visibility import visible_budget_ids
 from backend.db.keyset import Order, Window, windowed
+from backend.db.locking import locked
 from backend.errors import Conflict, FieldError, Forbidden, InvalidInput, NotFound
 from backend.identity.permissions import require_ledger_writer
 from backend.money import format_amount
@@ -156,7 +157,7 @@ async def _lock_path(session: AsyncSession, scope: Scope, budget_id: UUID) -> li
     statement = select(Budget.id).where(
         Budget.organization_id == scope.organization_id, Budget.id.in_(path)
     )
-    await session.execute(statement.order_by(Budget.id).with_for_update(key_share=True))
+    await session.execute(locked(statement.order_by(Budget.id)))
     return path
 
 
@@ -223,7 +224,7 @@ async def _find(
     lock: bool = False,
 ) -> Reservation:
     statement = select(Reservation).where(*_of(scope, budget_id), Reservation.id == reservation_id)
-    found = await session.scalar(statement.with_for_update() if lock else statement)
+    found = await session.scalar(locked(statement) if lock else statement)
     if found is None:
         raise NotFound("There is no such reservation.")
     return found

@@ -27,6 +27,7 @@ from backend.budgets.service import own_budget
 from backend.budgets.tree import path_to_root, refuse_broken_trees
 from backend.budgets.visibility import visible_budgets
 from backend.db.keyset import Order, Window, windowed
+from backend.db.locking import locked
 from backend.db.references import refuse
 from backend.errors import Conflict, FieldError, Forbidden, InvalidInput
 from backend.identity.permissions import require_owner
@@ -154,8 +155,7 @@ async def _writable(session: AsyncSession, scope: Scope, ids: list[UUID]) -> Seq
     if not ids:
         return ()
     statement = select(Budget).where(visible_budgets(scope), Budget.id.in_(ids))
-    statement = statement.order_by(Budget.id).with_for_update(key_share=True)
-    budgets = (await session.scalars(statement)).all()
+    budgets = (await session.scalars(locked(statement.order_by(Budget.id)))).all()
     if len(budgets) < len(ids) or not all(
         b.owner_id == scope.user_id or scope.writes_organization for b in budgets
     ):

@@ -8,17 +8,17 @@ from uuid import UUID
 from sqlalchemy import Index, LargeBinary, String, func
 from sqlalchemy.orm import Mapped, mapped_column
 
-from backend.db.base import Base, Tenant, member_key
+from backend.db.base import Base, Tenant
 
 
 class IdempotencyKey(Tenant, Base):
-    """`request_digest` is of method, path and body; `answer` is sealed (`answers.py`)."""
+    """`request_digest` is of method, path and body; `answer` is sealed (`answers.py`).
+
+    `user_id` refers to nobody: who leaves the organization is answered under their key as well.
+    """
 
     __tablename__ = "idempotency_keys"
-    __table_args__ = (
-        member_key("user_id", ondelete="CASCADE"),
-        Index("ix_idempotency_keys_created_at", "organization_id", "created_at"),
-    )
+    __table_args__ = (Index("ix_idempotency_keys_created_at", "organization_id", "created_at"),)
 
     user_id: Mapped[UUID] = mapped_column(primary_key=True)
     key: Mapped[str] = mapped_column(String(255), primary_key=True)

@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from backend.audit.record import record
 from backend.audit.states import state_of
 from backend.db.keyset import Order, Window, windowed
+from backend.db.locking import locked
 from backend.errors import Forbidden, NotFound
 from backend.identity.models import ApiToken
 from backend.identity.permissions import require_login
@@ -58,7 +59,7 @@ async def get_token(
     session: AsyncSession, scope: Scope, token_id: UUID, *, lock: bool = False
 ) -> ApiToken:
     statement = select(ApiToken).where(_visible(scope), ApiToken.id == token_id)
-    row = await session.scalar(statement.with_for_update() if lock else statement)
+    row = await session.scalar(locked(statement) if lock else statement)
     if row is None:
         raise NotFound("There is no such token.")
     return row

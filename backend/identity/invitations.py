@@ -14,6 +14,7 @@ from backend.audit.record import record
 from backend.audit.states import state_of
 from backend.db.engine import enter_organization
 from backend.db.keyset import Order, Window, windowed
+from backend.db.locking import locked
 from backend.errors import Conflict, FieldError, Forbidden, InvalidInput, NotFound
 from backend.identity.models import Invitation, Member, User
 from backend.identity.one_time_links import OneTimeLink, new_link
@@ -66,7 +67,7 @@ async def create_invitation(
         raise Conflict("Somebody with this e-mail address is a member already.")
     same = func.lower(Invitation.email) == func.lower(email)
     for open_one in await session.scalars(
-        select(Invitation).where(_visible(scope), _unused(), same).with_for_update()
+        locked(select(Invitation).where(_visible(scope), _unused(), same))
     ):
         await _revoke(session, scope, open_one, now)
     life = settings.invitation_ttl_seconds
@@ -104,7 +105,7 @@ async def get_invitation(
 ) -> Invitation:
     require_administrator(scope)
     statement = select(Invitation).where(_visible(scope), Invitation.id == invitation_id)
-    invitation = await session.scalar(statement.with_for_update() if lock else statement)
+    invitation = await session.scalar(locked(statement) if lock else statement)
     if invitation is None:
         raise NotFound("There is no such invitation.")
     return invitation

@@ -16,6 +16,7 @@ from sqlalchemy.orm import load_only
 from backend.audit.record import record
 from backend.audit.states import state_of
 from backend.db.keyset import Order, Window, windowed
+from backend.db.locking import locked
 from backend.db.versions import Expected, require_version
 from backend.errors import Conflict, Forbidden, NotFound
 from backend.identity.models import Member, Organization, User
@@ -76,7 +77,7 @@ async def get_member(
     statement = select(Member).where(
         Member.organization_id == scope.organization_id, Member.user_id == user_id
     )
-    member = await session.scalar(statement.with_for_update() if lock else statement)
+    member = await session.scalar(locked(statement) if lock else statement)
     if member is None:
         raise NotFound("There is no such member.")
     return member
@@ -147,11 +148,8 @@ def _still_owns(error: IntegrityError) -> Exception:
 
 async def _lock_owners(session: AsyncSession, scope: Scope) -> None:
     """Two owners who demote each other at once must not both succeed."""
-    await session.execute(
-        select(Organization.id)
-        .where(Organization.id == scope.organization_id)
-        .with_for_update(key_share=True)
-    )
+    mine = select(Organization.id).where(Organization.id == scope.organization_id)
+    await session.execute(locked(mine))
 
 
 async def _keep_an_owner(session: AsyncSession, scope: Scope, member: Member) -> None:

@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
 from backend.audit.record import record
 from backend.audit.states import state_of
+from backend.db.locking import locked
 from backend.db.outage import reachable_session
 from backend.errors import Forbidden, NotFound, Unavailable
 from backend.jobs.launcher import Launcher
@@ -105,7 +106,7 @@ async def _find(
     )
     if not scope.sees_whole_organization:
         query = query.where(Refresh.requested_by == scope.user_id)
-    refresh = await session.scalar(query.with_for_update() if lock else query)
+    refresh = await session.scalar(locked(query) if lock else query)
     if refresh is None:
         raise NotFound(f"There is no refresh {refresh_id}.")
     return refresh

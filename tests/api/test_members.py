@@ -208,6 +208,11 @@ async def test_everybody_may_leave(
     assert_problem(await act_as(owner).get(place(somebody)), 404, "not-found")
 
 
+async def test_leaving_may_be_asked_for_under_a_key(act_as: ActAs, member: Scope) -> None:
+    gone = await act_as(member).delete(place(member), headers={"Idempotency-Key": "farewell"})
+    assert gone.status_code == 204
+
+
 async def test_what_they_own_needs_another_owner_first(
     act_as: ActAs, engine: AsyncEngine, owner: Scope, member: Scope
 ) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from uuid import UUID, uuid4
 
@@ -18,14 +19,18 @@ from tests.api.problem import assert_problem
 class Pad:
     """A launcher that counts what it launches: no Dagster runs beside these tests."""
 
-    def __init__(self) -> None:
+    def __init__(self, engine: AsyncEngine) -> None:
+        self.turn = asyncio.Lock()
         self.launched = 0
+        self.connections_held: list[str] = []
+        self._engine = engine
 
     async def queued_refresh(self) -> UUID | None:
         return None
 
     async def launch_refresh(self) -> UUID:
         self.launched += 1
+        self.connections_held.append(self._engine.pool.status())
         return uuid4()
 
     async def run_state(self, run_id: UUID) -> RunState:
@@ -39,7 +44,7 @@ class Pad:
 
 @pytest.fixture
 def pad(app: FastAPI) -> Pad:
-    pad = Pad()
+    pad = Pad(app.state.outlay.engine)
     app.state.outlay = replace(app.state.outlay, launcher=pad)
     return pad
 
@@ -54,8 +59,20 @@ async def test_a_refresh_with_a_key_is_launched_once(
     assert answers[0].json() == answers[1].json()
     assert answers[0].headers["location"] == answers[1].headers["location"]
     assert pad.launched == 1
+    [held] = pad.connections_held
+    assert "Current Checked out connections: 0" in held  # a slow Dagster must not empty the pool
     [(entry, _)] = await entries_of(engine, owner, answers[0])
     assert (entry.action, entry.object_type) == ("create", "refresh")
+
+
+async def test_two_tries_at_once_are_answered_alike(act_as: ActAs, owner: Scope, pad: Pad) -> None:
+    client = act_as(owner)
+    key = {"Idempotency-Key": "once"}
+    tries = [client.post("/api/analytics/refresh", headers=key) for _ in range(4)]
+    answers = [a for a in await asyncio.gather(*tries) if a.status_code != 409]
+    answers.append(await client.post("/api/analytics/refresh", headers=key))
+    assert {answer.status_code for answer in answers} == {202}
+    assert len({answer.content for answer in answers}) == 1
 
 
 async def test_a_launch_cannot_be_tried_dry(act_as: ActAs, owner: Scope, pad: Pad) -> None:

@@ -72,12 +72,6 @@ def upgrade() -> None:
             name=op.f("fk_idempotency_keys_organization_id_organizations"),
             ondelete="CASCADE",
         ),
-        sa.ForeignKeyConstraint(
-            ["organization_id", "user_id"],
-            ["members.organization_id", "members.user_id"],
-            name=op.f("fk_idempotency_keys_organization_id_user_id_members"),
-            ondelete="CASCADE",
-        ),
         sa.PrimaryKeyConstraint(
             "organization_id", "user_id", "key", name=op.f("pk_idempotency_keys")
         ),
