@@ -181,7 +181,7 @@ async def test_a_members_summary_is_of_what_they_see(
 
 async def test_lists_are_filtered_by_what_is_derived(act_as: ActAs, books: Books) -> None:
     client = act_as(books.scope)
-    days = {"starts_on": "2026-01-01", "ends_on": "2099-12-31"}
+    days = {"starts_on": "2026-01-01", "ends_on": "2045-12-31"}
     spent = {"date": "2026-01-02"}
     over = await plan(client, "Over", "10", **days)
     await spend(client, books.account.id, "11", budget_id=over["id"], **spent)
