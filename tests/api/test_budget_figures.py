@@ -188,7 +188,7 @@ async def test_lists_are_filtered_by_what_is_derived(act_as: ActAs, books: Books
     close = await plan(client, "Close", "10", **days)
     await spend(client, books.account.id, "9.5", budget_id=close["id"], **spent)
     await plan(client, "Idle", "10", category_id=str(books.category.id), **days)
-    await plan(client, "Coming", "10", starts_on="2098-01-01", ends_on="2098-12-31")
+    await plan(client, "Coming", "10", starts_on="2044-01-01", ends_on="2044-12-31")
 
     async def names(**query: Any) -> list[str]:
         answer = await client.get("/api/budgets", params=query)
@@ -200,7 +200,7 @@ async def test_lists_are_filtered_by_what_is_derived(act_as: ActAs, books: Books
     assert await names(condition="critical") == ["Close"]
     assert await names(status="active", condition="healthy", currency="EUR") == ["Idle"]
     assert await names(category_id=str(books.category.id)) == ["Idle"]
-    assert await names(runs_on="2098-06-01") == ["Close", "Coming", "Idle", "Over"]
+    assert await names(runs_on="2044-06-01") == ["Close", "Coming", "Idle", "Over"]
     first = (await client.get("/api/budgets", params={"status": "active", "limit": 1})).json()
     assert [b["name"] for b in first["items"]] == ["Close"]
     assert await names(status="active", limit=1, cursor=first["next_cursor"]) == ["Idle"]
