@@ -38,11 +38,15 @@ def state_of(row: Base, *left_out: str) -> dict[str, Any]:
     }
 
 
-def stored_states(model: type[Base], *left_out: str) -> ColumnElement[dict[str, Any]]:
-    """What `state_of` would say of each row of the model's table."""
+def stored_states(
+    model: type[Base], *left_out: str, **parts: ColumnElement[Any]
+) -> ColumnElement[dict[str, Any]]:
+    """What `state_of` would say of each row of the model's table, and `parts` besides."""
     pairs: list[ColumnElement[Any]] = []
     for name, column in _columns(model, left_out):
         pairs += [literal(name, Text), _as_json(column)]
+    for name, part in parts.items():
+        pairs += [literal(name, Text), part]
     return func.jsonb_build_object(*pairs)
 
 
