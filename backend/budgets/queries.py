@@ -10,7 +10,7 @@ from uuid import UUID
 from sqlalchemy import Select, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from backend.budgets.models import Budget, BudgetAttribution, BudgetPeriod, BudgetShare
+from backend.budgets.models import Budget, BudgetAttribution, BudgetPeriod
 from backend.budgets.visibility import visible_budgets
 from backend.db.keyset import Order, Window, windowed
 from backend.db.locking import locked
@@ -81,14 +81,6 @@ async def get_periods(session: AsyncSession, budget: Budget) -> Sequence[BudgetP
         BudgetPeriod.organization_id == budget.organization_id, BudgetPeriod.budget_id == budget.id
     )
     return (await session.scalars(statement.order_by(BudgetPeriod.starts_on))).all()
-
-
-async def budget_shares(session: AsyncSession, scope: Scope, budget_id: UUID) -> Sequence[UUID]:
-    """The users that the budget is shared with."""
-    statement = select(BudgetShare.user_id).where(
-        BudgetShare.organization_id == scope.organization_id, BudgetShare.budget_id == budget_id
-    )
-    return (await session.scalars(statement.order_by(BudgetShare.user_id))).all()
 
 
 async def attributed_transactions(

@@ -6,8 +6,7 @@ from collections.abc import Collection, Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import delete, func
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import func
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from backend.audit.record import record
@@ -15,18 +14,20 @@ from backend.audit.states import state_of
 from backend.budgets.matching import Rule, rule_states, set_rules
 from backend.budgets.models import Budget, BudgetShare, BudgetType, RolloverPolicy
 from backend.budgets.plan import plan_periods
-from backend.budgets.queries import budget_shares, get_budget, unknown_budgets
+from backend.budgets.queries import get_budget, unknown_budgets
 from backend.budgets.rules import periods
 from backend.budgets.standing import today_of
 from backend.budgets.tree import hold_trees, refuse_broken_trees
 from backend.budgets.visibility import visible_budget_ids
+from backend.db.base import Base
 from backend.db.references import refuse
 from backend.db.versions import Expected, require_version
-from backend.errors import Conflict, FieldError, Forbidden, InvalidInput, NotFound
+from backend.errors import FieldError, InvalidInput
 from backend.identity.permissions import choose_owner, require_ledger_writer, require_owner
-from backend.identity.queries import is_member
+from backend.identity.sharing import Sharing, share, shared_with, unshare
 from backend.scope import Scope
 
+_SHARING = Sharing("budget", Base.metadata.tables[BudgetShare.__tablename__])
 _SHAPES_PERIODS = {"type", "amount", "starts_on", "ends_on"}
 # The database's own, known before it is asked.
 _DEFAULTS = {
@@ -146,40 +147,17 @@ async def delete_budget(
 
 
 async def list_shares(session: AsyncSession, scope: Scope, budget_id: UUID) -> Sequence[UUID]:
-    """The users it is shared with; for its owner and whoever sees the whole organization."""
-    budget = await get_budget(session, scope, budget_id)
-    if budget.owner_id != scope.user_id and not scope.sees_whole_organization:
-        raise Forbidden("Only the owner sees with whom a budget is shared.")
-    return await budget_shares(session, scope, budget_id)
+    return await shared_with(session, scope, _SHARING, await get_budget(session, scope, budget_id))
 
 
 async def share_budget(session: AsyncSession, scope: Scope, budget_id: UUID, user_id: UUID) -> None:
-    """Show the budget to another member; sharing it twice is sharing it once."""
-    budget = await own_budget(session, scope, budget_id)
-    if not await is_member(session, scope, user_id):
-        raise NotFound("There is no such member.")
-    if user_id == budget.owner_id:
-        raise Conflict("The budget belongs to this member.")
-    await session.execute(
-        insert(BudgetShare)
-        .values(organization_id=scope.organization_id, budget_id=budget_id, user_id=user_id)
-        .on_conflict_do_nothing()
-    )
-    await record(session, scope, "share", "budget", budget_id, after={"user_id": user_id})
+    await share(session, scope, _SHARING, await own_budget(session, scope, budget_id), user_id)
 
 
 async def unshare_budget(
     session: AsyncSession, scope: Scope, budget_id: UUID, user_id: UUID
 ) -> None:
-    await own_budget(session, scope, budget_id)
-    await session.execute(
-        delete(BudgetShare).where(
-            BudgetShare.organization_id == scope.organization_id,
-            BudgetShare.budget_id == budget_id,
-            BudgetShare.user_id == user_id,
-        )
-    )
-    await record(session, scope, "unshare", "budget", budget_id, before={"user_id": user_id})
+    await unshare(session, scope, _SHARING, await own_budget(session, scope, budget_id), user_id)
 
 
 async def own_budget(
