@@ -60,7 +60,8 @@ bench: setup  ## make bench NAME=main|… SIZE=small|full
 openapi: setup  ## write docs/openapi.json
 	$(BIN)/python -m api.openapi > docs/openapi.json
 
-docs: openapi  ## write the generated pages
+docs: openapi  ## write the generated pages and the answers in the README
+	$(BIN)/python -m tests.readme
 
 docs-check: setup
 	@$(BIN)/python -m api.openapi | diff -u docs/openapi.json - \
