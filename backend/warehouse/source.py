@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from backend.errors import FieldError, Forbidden, InvalidInput, did_you_mean
 from backend.scope import Scope
 from backend.warehouse.datasets import Column, Dataset
+from backend.warehouse.metadata import AccountAccess, BudgetAccess
 from backend.warehouse.parameters import Parameters
 from backend.warehouse.predicates import predicate
 from backend.warehouse.spec import Filter, Operator
@@ -127,7 +128,7 @@ class Source:
 
     def _resolve(self, name: str, pointer: str) -> Reference:
         if column := self.dataset.columns.get(name):
-            return Reference(name, self.dataset, column, None)
+            return self._guarded(Reference(name, self.dataset, column, None))
         join, _, joined_name = name.partition(".")
         target = self.dataset.targets.get(join)
         if target and (column := target.columns.get(joined_name)):
@@ -136,6 +137,25 @@ class Source:
             f"Dataset {self.dataset.id} has no column {_printable(name)}.",
             errors=[FieldError(pointer, did_you_mean(name, self._names()))],
         )
+
+    def _guarded(self, reference: Reference) -> Reference:
+        """A key, by way of its dimension where the scope may not see all that it leads to.
+
+        So it comes out empty, and finds nothing, where it would name what the scope may not see.
+        """
+        if self.scope.sees_whole_organization:
+            return reference
+        for name, join in self.dataset.joins.items():
+            target = self.dataset.targets[name]
+            rowwise = isinstance(target.access, AccountAccess | BudgetAccess)
+            if join.on == reference.name and rowwise and not self._decides_rows(join.on):
+                return Reference(reference.name, target, target.columns[join.on], name)
+        return reference
+
+    def _decides_rows(self, column: str) -> bool:
+        """Whether who sees a row sees what this column of it names, too."""
+        access = self.dataset.access
+        return isinstance(access, AccountAccess | BudgetAccess) and column == access.shared_column
 
     def _refuse_hidden(self, reference: Reference, pointer: str) -> None:
         if is_hidden(reference.dataset, reference.column.name, self.scope):

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 AMOUNT = "DECIMAL(18, 4)"
 RATE = "DECIMAL(20, 10)"
+COST = "DECIMAL(28, 12)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +58,13 @@ FROM transactions
 WHERE deleted_at IS NULL
 """
 
+_BUDGET_ATTRIBUTIONS = """
+SELECT organization_id, line_id, transaction_id, budget_id, rule
+FROM budget_attributions
+WHERE transaction_id IS NULL OR (organization_id, transaction_id) NOT IN
+    (SELECT organization_id, id FROM transactions WHERE deleted_at IS NOT NULL)
+"""
+
 # Every conversion that a mart may need, once: from the currencies of the ledger and of the accounts
 # into the organization's own and those of its budgets. A rate is NULL when there is none within 7
 # days, and when it is too large or too small for the column.
@@ -75,6 +83,8 @@ WITH wanted AS (
     GROUP BY a.organization_id, a.currency
 ), held AS (
     SELECT organization_id, currency, date FROM transactions WHERE deleted_at IS NULL
+    UNION
+    SELECT organization_id, billing_currency, cost_date FROM cloud_costs
     UNION
     SELECT organization_id, currency, first_day + generate_series(0, last_day - first_day)
     FROM balance_days
@@ -209,7 +219,7 @@ TABLES = (
             "amount": AMOUNT,
         },
     ),
-    _of_undeleted(
+    SourceTable(
         "budget_attributions",
         {
             "organization_id": "UUID",
@@ -217,6 +227,23 @@ TABLES = (
             "transaction_id": "UUID",
             "budget_id": "UUID",
             "rule": "VARCHAR",
+        },
+        _BUDGET_ATTRIBUTIONS,
+    ),
+    _whole(
+        "cloud_costs",
+        {
+            "organization_id": "UUID",
+            "id": "UUID",
+            "account_id": "UUID",
+            "cost_date": "DATE",
+            "provider": "VARCHAR",
+            "service_name": "VARCHAR",
+            "region_id": "VARCHAR",
+            "region_name": "VARCHAR",
+            "charge_description": "VARCHAR",
+            "effective_cost": COST,
+            "billing_currency": "VARCHAR",
         },
     ),
     SourceTable(

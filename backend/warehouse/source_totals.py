@@ -39,12 +39,32 @@ lineage AS (
     WHERE b.parent_id IS NOT NULL
 )"""
 
+# What counts in a budget: lines of the ledger, and what a cloud service costs a day, rounded once.
+_ATTRIBUTED = """
+attributed AS (
+    SELECT a.organization_id, a.budget_id, n.date, n.currency, n.amount, n.sign
+    FROM budget_attributions a
+    JOIN lines n ON n.organization_id = a.organization_id AND n.line_id = a.line_id
+    UNION ALL
+    SELECT a.organization_id, a.budget_id, c.cost_date, c.billing_currency,
+        CASE WHEN abs(round(sum(c.effective_cost), 4)) < 1e14
+            THEN round(sum(c.effective_cost), 4) END, 1
+    FROM budget_attributions a
+    JOIN cloud_costs c ON c.organization_id = a.organization_id AND c.id = a.cloud_cost_id
+    GROUP BY a.organization_id, a.budget_id, c.account_id, c.cost_date, c.provider,
+        c.service_name, c.billing_currency
+)"""
+
 # The rates from what was spent into what it is counted in; unusable ones are NULL.
 _RATES = """
 rates AS MATERIALIZED (
     SELECT h.organization_id, h.currency AS from_currency, w.currency AS to_currency, h.date,
         fx_rate(h.organization_id, h.currency, w.currency, h.date) AS rate
-    FROM (SELECT DISTINCT organization_id, currency, date FROM transactions) h
+    FROM (
+        SELECT organization_id, currency, date FROM transactions
+        UNION
+        SELECT organization_id, billing_currency, cost_date FROM cloud_costs
+    ) h
     JOIN (
         SELECT id AS organization_id, base_currency AS currency FROM organizations
         UNION
@@ -56,7 +76,7 @@ rates AS MATERIALIZED (
 _CONVERTED = """
 l.sign * CASE
     WHEN r.from_currency = r.to_currency THEN l.amount
-    WHEN r.rate > 0 AND r.rate < 1e10 AND round(l.amount * r.rate, 4) < 1e14
+    WHEN r.rate > 0 AND r.rate < 1e10 AND abs(round(l.amount * r.rate, 4)) < 1e14
     THEN round(l.amount * r.rate, 4)
 END"""
 
@@ -111,14 +131,13 @@ GROUP BY m.measure, organization_id, currency
 """
 
 _BUDGETS = f"""
-WITH RECURSIVE {_LINEAGE}, {_LINES}, {_RATES}, spent AS (
-    SELECT a.organization_id, a.budget_id, l.date, r.to_currency AS currency,
+WITH RECURSIVE {_LINEAGE}, {_LINES}, {_RATES}, {_ATTRIBUTED}, spent AS (
+    SELECT l.organization_id, l.budget_id, l.date, r.to_currency AS currency,
         sum({_CONVERTED}) AS amount
-    FROM budget_attributions a
-    JOIN lines l ON l.organization_id = a.organization_id AND l.line_id = a.line_id
+    FROM attributed l
     JOIN rates r ON r.organization_id = l.organization_id AND r.from_currency = l.currency
         AND r.date = l.date
-    GROUP BY a.organization_id, a.budget_id, l.date, r.to_currency
+    GROUP BY l.organization_id, l.budget_id, l.date, r.to_currency
 ), periods AS (
     SELECT p.organization_id, p.budget_id, b.currency, p.starts_on, least(
         p.ends_on, (transaction_timestamp() AT TIME ZONE coalesce(z.name, 'UTC'))::date) AS ends_on
@@ -151,6 +170,17 @@ WITH {_LINES}, {_RATES}, events AS MATERIALIZED (
     JOIN organizations o ON o.id = l.organization_id
     JOIN rates r ON r.organization_id = l.organization_id AND r.from_currency = l.currency
         AND r.to_currency = o.base_currency AND r.date = l.date
+    UNION ALL
+    SELECT c.organization_id, c.billing_currency, o.base_currency, c.effective_cost, CASE
+        WHEN c.billing_currency = o.base_currency THEN c.effective_cost
+        WHEN r.rate > 0 AND r.rate < 1e10 AND abs(round(c.effective_cost * r.rate, 12)) < 1e16
+        THEN round(c.effective_cost * r.rate, 12)
+    END
+    FROM cloud_costs c
+    JOIN organizations o ON o.id = c.organization_id
+    JOIN rates r ON r.organization_id = c.organization_id
+        AND r.from_currency = c.billing_currency AND r.to_currency = o.base_currency
+        AND r.date = c.cost_date
 )
 SELECT 'amount' AS measure, organization_id, currency, count(*) AS rows, sum(amount) AS amount
 FROM events GROUP BY organization_id, currency

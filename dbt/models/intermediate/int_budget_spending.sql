@@ -1,6 +1,55 @@
 -- What each line adds to its own budget (distance 0) and to every budget above it, in the currency
--- of the budget that it is added to.
-with attributed_lines as (
+-- of the budget that it is added to. A cloud cost counts with all others of its service on the same
+-- account and day, rounded once to the ledger's decimals, as the view `budget_lines` has it.
+with cloud_lines as (
+    select
+        attributions.organization_id,
+        attributions.budget_id,
+        costs.cost_date as booking_date,
+        1 as spent_sign,
+        {{ try_cast('round(sum(costs.effective_cost), 4)', type_amount()) }} as amount,
+        costs.billing_currency as currency
+    from {{ ref('stg_budget_attributions') }} as attributions
+    inner join {{ ref('stg_cloud_costs') }} as costs
+        on attributions.organization_id = costs.organization_id
+        and attributions.line_id = costs.cloud_cost_id
+    group by
+        attributions.organization_id,
+        attributions.budget_id,
+        costs.account_id,
+        costs.cost_date,
+        costs.provider,
+        costs.service_name,
+        costs.billing_currency
+),
+
+counted_lines as (
+    select
+        attributions.organization_id,
+        attributions.budget_id,
+        lines.booking_date,
+        lines.spent_sign,
+        lines.amount,
+        lines.currency
+    from {{ ref('stg_budget_attributions') }} as attributions
+    inner join {{ ref('int_ledger_lines') }} as lines
+        on attributions.organization_id = lines.organization_id
+        and attributions.line_id = lines.line_id
+    where lines.is_spending
+
+    union all
+
+    select
+        organization_id,
+        budget_id,
+        booking_date,
+        spent_sign,
+        amount,
+        currency
+    from cloud_lines
+),
+
+attributed_lines as (
     select
         lines.organization_id,
         lines.booking_date,
@@ -10,17 +59,13 @@ with attributed_lines as (
         ancestors.ancestor_id as budget_id,
         ancestors.distance,
         budgets.currency as budget_currency
-    from {{ ref('stg_budget_attributions') }} as attributions
-    inner join {{ ref('int_ledger_lines') }} as lines
-        on attributions.organization_id = lines.organization_id
-        and attributions.line_id = lines.line_id
+    from counted_lines as lines
     inner join {{ ref('int_budget_ancestors') }} as ancestors
-        on attributions.organization_id = ancestors.organization_id
-        and attributions.budget_id = ancestors.budget_id
+        on lines.organization_id = ancestors.organization_id
+        and lines.budget_id = ancestors.budget_id
     inner join {{ ref('stg_budgets') }} as budgets
         on ancestors.organization_id = budgets.organization_id
         and ancestors.ancestor_id = budgets.budget_id
-    where lines.is_spending
 ),
 
 rated_lines as (

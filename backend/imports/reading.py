@@ -1,0 +1,91 @@
+"""A file to movements or to cloud costs, whichever of the formats it has; nothing is booked."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+
+from backend.errors import FieldError, InvalidInput
+from backend.imports import csv_files
+from backend.imports.camt053 import read_camt053
+from backend.imports.contents import Movements
+from backend.imports.focus import Costs, read_focus
+from backend.imports.mapping import Mapping
+from backend.imports.ofx import read_ofx
+from backend.imports.sniffing import Format, refuse_other_files, sniff
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What a file holds: movements or costs. CSV has a `mapping`, a guess `confidence` (0 to 1)."""
+
+    format: Format
+    movements: Movements | None = None
+    costs: Costs | None = None
+    mapping: Mapping | None = None
+    confidence: float | None = None
+    encoding: str | None = None
+    delimiter: str | None = None
+
+
+def read(
+    content: bytes,
+    format_: Format | None,
+    mapping: Mapping | None,
+    account_currency: str,
+    *,
+    preview: bool,
+) -> Reading:
+    """Raises InvalidInput. A mapping that was only guessed is good for a preview."""
+    refuse_other_files(content)
+    format_ = format_ or sniff(content)
+    if format_ is not Format.CSV and mapping is not None:
+        raise InvalidInput(
+            "The mapping is of no use.",
+            errors=[FieldError("mapping", f"Only CSV has one: this is {format_}.")],
+        )
+    if format_ is Format.OFX:
+        return Reading(format_, read_ofx(content, account_currency))
+    if format_ is Format.CAMT053:
+        return Reading(format_, read_camt053(content))
+    if format_ is Format.FOCUS:
+        costs = read_focus(content)
+        return Reading(format_, costs=costs, encoding=costs.encoding, delimiter=costs.delimiter)
+    return _read_csv(content, mapping, account_currency, preview=preview)
+
+
+def _read_csv(
+    content: bytes, mapping: Mapping | None, account_currency: str, *, preview: bool
+) -> Reading:
+    file = csv_files.open_csv(content, mapping)
+    confidence = None
+    if mapping is None:
+        guessed = csv_files.guess(file)
+        mapping, confidence = guessed.mapping, guessed.confidence
+        assert mapping is not None  # noqa: S101  # `guess` raises without one
+        if guessed.in_doubt is not None:
+            raise InvalidInput(
+                "The dates can be read in two ways.",
+                errors=[csv_files.ask_for_order(guessed.in_doubt), _offer(mapping)],
+            )
+        if not preview:
+            raise InvalidInput(
+                "The mapping of the columns was only guessed. Preview it with dry_run=true, then "
+                "send it back.",
+                errors=[_offer(mapping)],
+            )
+    mapping = csv_files.settle(mapping, file.table)
+    movements = csv_files.read_movements(file.table, mapping, account_currency)
+    return Reading(
+        Format.CSV,
+        movements,
+        mapping=mapping,
+        confidence=confidence,
+        encoding=file.encoding,
+        delimiter=file.table.delimiter,
+    )
+
+
+def _offer(mapping: Mapping) -> FieldError:
+    given = {name: value for name, value in asdict(mapping).items() if value is not None}
+    return FieldError("mapping", f"Confirm or correct: {json.dumps(given, ensure_ascii=False)}")
