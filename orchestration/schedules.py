@@ -1,4 +1,4 @@
-"""What starts a refresh without being asked: the night, and changes that have settled."""
+"""What starts without being asked: a refresh by night and after changes, and upkeep by the hour."""
 
 import time
 
@@ -28,6 +28,17 @@ nightly = dg.ScheduleDefinition(
     tags={"outlay/trigger": "nightly"},
     default_status=dg.DefaultScheduleStatus.RUNNING,
 )
+
+
+def hourly(job: dg.JobDefinition) -> dg.ScheduleDefinition:
+    return dg.ScheduleDefinition(
+        name="hourly_upkeep",
+        job=job,
+        cron_schedule="5 * * * *",
+        execution_timezone="UTC",
+        description="Midnight comes to different organizations at different hours.",
+        default_status=dg.DefaultScheduleStatus.RUNNING,
+    )
 
 
 def after_changes(settings: Settings) -> dg.SensorDefinition:
