@@ -12,7 +12,7 @@ from fastapi.middleware.cors import CORSMiddleware
 from fastapi.routing import APIRoute
 from starlette.types import Lifespan
 
-from api import problems
+from api import document, problems
 from api.body_limit import BodyLimit
 from api.deps import AppState
 from api.observability import REQUEST_ID_HEADER, Metrics, Observability, configure_logging
@@ -21,31 +21,44 @@ from api.rate_limit import POLICY_HEADER, RateLimitHeaders, RateLimits
 from api.routers import (
     accounts,
     auth,
+    balances,
     budget_figures,
     budget_money,
     budget_reservations,
     budgets,
     categories,
+    cloud_costs,
+    connections,
     datasets,
+    expenses,
+    fx_rates,
     goals,
     health,
+    imports,
     insights,
+    institutions,
     invitations,
     me,
     members,
     organizations,
+    receipts,
+    recurring,
     refreshes,
+    rules,
     tags,
     tokens,
     transactions,
+    transactions_bulk,
 )
 from backend.db.engine import create_engine
 from backend.identity.scopes import ScopeCache
 from backend.jobs.launcher import DagsterLauncher
+from backend.ledger.receipt_files import open_receipt_files
 from backend.settings import Settings
 from backend.warehouse.store import Warehouse
 
 MAX_BODY_BYTES = 2**20
+MAX_BULK_BYTES = 16 * 2**20  # ten thousand rows, each with all that it can have but long texts
 
 _DESCRIPTION = """
 Budgets, expenses and their analytics.
@@ -53,6 +66,7 @@ Budgets, expenses and their analytics.
 * Authenticate with `Authorization: Bearer …`: a token of `POST /api/auth/token`, or an API token.
 * Errors are RFC 9457 `application/problem+json`; `type` is stable, `errors[]` names the fields.
 * Money travels as decimal strings with a `currency` beside them.
+* Dates lie between 1900-01-01 and 2200-01-01.
 * Lists answer `{items, next_cursor}`; pass `next_cursor` back as `cursor`.
 * A write with an `Idempotency-Key` is done once: sent again, it repeats its first answer.
 * An update names the version it changes in `If-Match`: the `ETag` of the answer it was read from.
@@ -68,8 +82,13 @@ _ROUTERS = (
     members.router,
     invitations.strangers,
     invitations.router,
+    institutions.router,
+    connections.router,
     accounts.router,
+    balances.router,
     transactions.router,
+    transactions_bulk.router,
+    expenses.router,
     categories.router,
     tags.router,
     budget_figures.router,  # before budgets: `summary` is no id
@@ -77,6 +96,12 @@ _ROUTERS = (
     budget_money.router,
     budget_reservations.router,
     goals.router,
+    recurring.router,
+    rules.router,
+    receipts.router,
+    fx_rates.router,
+    imports.router,
+    cloud_costs.router,
     datasets.router,
     insights.router,
     refreshes.router,
@@ -105,12 +130,12 @@ _ANSWER_HEADERS = [
 
 
 class Service(FastAPI):
-    """FastAPI, with the shape of our problems in the OpenAPI document."""
+    """FastAPI, with an OpenAPI document that tells the rest too."""
 
     def openapi(self) -> dict[str, Any]:
-        document = super().openapi()
-        document["components"]["schemas"].update(problems.schemas())
-        return document
+        if self.openapi_schema is None:
+            self.openapi_schema = document.completed(super().openapi())
+        return self.openapi_schema
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
@@ -121,6 +146,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         summary="Budget analytics",
         description=_DESCRIPTION,
         version=version("outlay"),
+        openapi_tags=document.TAGS,
         license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
         lifespan=_lifespan(settings),
         generate_unique_id_function=_operation_id,
@@ -128,7 +154,16 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     )
     app.state.metrics = Metrics()
     problems.install(app)
-    app.add_middleware(BodyLimit, max_bytes=MAX_BODY_BYTES)
+    app.add_middleware(
+        BodyLimit,
+        max_bytes=MAX_BODY_BYTES,
+        larger={
+            "/api/transactions:bulk": MAX_BULK_BYTES,
+            "/api/imports": settings.import_max_bytes,
+            "/api/transactions/[^/]+/receipt": settings.receipt_max_bytes,
+            "/api/fx-rates:import": settings.import_max_bytes,
+        },
+    )
     app.add_middleware(RateLimitHeaders)
     app.add_middleware(
         CORSMiddleware,
@@ -159,7 +194,10 @@ def _lifespan(settings: Settings) -> Lifespan[FastAPI]:
             launcher = DagsterLauncher(settings.dagster_graphql_url)
             stack.push_async_callback(launcher.aclose)
             limits = RateLimits(settings)
-            app.state.outlay = AppState(settings, engine, scopes, warehouse, launcher, limits)
+            receipt_files = open_receipt_files(settings)
+            app.state.outlay = AppState(
+                settings, engine, scopes, warehouse, launcher, limits, receipt_files
+            )
             yield
 
     return lifespan

@@ -18,6 +18,7 @@ from backend.db.outage import reachable_session
 from backend.errors import Forbidden, NotFound, Unauthenticated
 from backend.identity.scopes import ScopeCache
 from backend.jobs.launcher import Launcher
+from backend.ledger.receipt_files import ReceiptFiles
 from backend.scope import Scope
 from backend.settings import Settings
 from backend.warehouse.store import Warehouse
@@ -37,6 +38,7 @@ class AppState:
     warehouse: Warehouse
     launcher: Launcher
     limits: RateLimits
+    receipts: ReceiptFiles
     clock: Callable[[], datetime] = utc_now
 
 
@@ -127,5 +129,10 @@ def get_warehouse(state: State) -> Warehouse:
     return state.warehouse
 
 
+def get_receipt_files(state: State) -> ReceiptFiles:
+    return state.receipts
+
+
+Receipts = Annotated[ReceiptFiles, Depends(get_receipt_files)]
 SettingsDep = Annotated[Settings, Depends(get_settings)]
 WarehouseDep = Annotated[Warehouse, Depends(get_warehouse)]

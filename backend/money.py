@@ -40,3 +40,8 @@ def format_amount(amount: Decimal, currency: str) -> str:
 def round_amount(amount: Decimal, currency: str) -> Decimal:
     """`amount` to the currency's minor unit, halves to the even one."""
     return amount.quantize(Decimal(1).scaleb(-EXPONENTS.get(currency, 2)))
+
+
+def fits_currency(amount: Decimal, currency: str) -> bool:
+    """Whether `amount` has no more decimals than the currency's minor unit."""
+    return round_amount(amount, currency) == amount

@@ -6,6 +6,9 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+# What the books may hold: beyond lies only what was mistyped.
+FIRST_DATE, LAST_DATE = date(1900, 1, 1), date(2200, 1, 1)
+
 
 def today_in(time_zone: str, now: datetime | None = None) -> date:
     """The day it is there at `now`, by default at present; in UTC where the zone is not known."""

@@ -147,6 +147,21 @@ class Settings(BaseSettings):
         60, gt=0, description="The window of the rate limits, in seconds."
     )
 
+    import_max_bytes: int = Field(
+        20 * 2**20, gt=0, description="Largest file that can be imported, in bytes."
+    )
+
+    receipts_url: str | None = Field(
+        None,
+        description=(
+            "Where receipts are stored, such as `s3://bucket/receipts` (needs the extra `s3`); "
+            "by default the folder `receipts` of `OUTLAY_HOME`."
+        ),
+    )
+    receipt_max_bytes: int = Field(
+        10 * 2**20, gt=0, description="Largest receipt that can be uploaded, in bytes."
+    )
+
     query_timeout_seconds: float = Field(
         10.0, gt=0, description="A dataset query is interrupted after this long."
     )
@@ -229,6 +244,10 @@ class Settings(BaseSettings):
     @property
     def warehouse_dir(self) -> Path:
         return self.home / "warehouse"
+
+    @property
+    def receipts_location(self) -> str:
+        return self.receipts_url or f"file://{self.home / 'receipts'}"
 
     @property
     def dagster_home(self) -> Path:

@@ -5,7 +5,7 @@ They run inside ``organization_session(engine, organization_id)``: row-level sec
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from itertools import count
 from typing import TypeVar
@@ -18,6 +18,7 @@ from backend.budgets.models import Budget, BudgetPeriod
 from backend.db.base import Base
 from backend.db.engine import organization_session
 from backend.identity.models import Member, Organization
+from backend.imports.models import Import
 from backend.ledger.models import (
     Account,
     AccountShare,
@@ -30,6 +31,7 @@ from backend.ledger.models import (
     TransactionTag,
 )
 from backend.scope import Role, Scope
+from backend.usage.models import CloudCost
 
 _numbers = count(1)
 Row = TypeVar("Row", bound=Base)
@@ -49,6 +51,8 @@ async def make_member(
     organization_id: UUID,
     role: Role = Role.OWNER,
     *,
+    name: str | None = None,
+    email: str | None = None,
     password_hash: str | None = None,
 ) -> Scope:
     """A new user in the organization; answers the scope they would get without shares."""
@@ -57,7 +61,9 @@ async def make_member(
         user_id = await session.scalar(
             select(
                 func.create_user(
-                    f"user{number}-{uuid4().hex[:8]}@example.com", f"User {number}", password_hash
+                    email or f"user{number}-{uuid4().hex[:8]}@example.com",
+                    name or f"User {number}",
+                    password_hash,
                 )
             )
         )
@@ -131,6 +137,38 @@ async def add_rate(session: AsyncSession, base: str, quote: str, on: date, rate:
         session,
         FxRate(base_currency=base, quote_currency=quote, date=on, rate=rate, source="test"),
     )
+
+
+async def add_cloud_cost(session: AsyncSession, account_id: UUID, **values: object) -> CloudCost:
+    """A row of a bill, with the import that it came with."""
+    instant = datetime(2025, 3, 10, tzinfo=UTC)
+    made = await _add(
+        session,
+        Import(
+            account_id=account_id,
+            format="focus",
+            sha256="0" * 64,
+            created=1,
+            duplicates=0,
+            failed=0,
+        ),
+    )
+    defaults = {
+        "import_id": made.id,
+        "row_digest": uuid4().bytes,
+        "provider": "AWS",
+        "service_name": "Amazon Simple Storage Service",
+        "charge_category": "Usage",
+        "charge_period_start": instant,
+        "charge_period_end": instant + timedelta(hours=1),
+        "billing_period_start": instant,
+        "billing_period_end": instant + timedelta(days=20),
+        "billed_cost": Decimal(1),
+        "effective_cost": Decimal(1),
+        "billing_currency": "EUR",
+        "raw": {},
+    }
+    return await _add(session, CloudCost(account_id=account_id, **(defaults | values)))
 
 
 async def add_budget(session: AsyncSession, owner_id: UUID, **values: object) -> Budget:

@@ -36,6 +36,7 @@ async def list_accounts(
         scope,
         window,
         type_=params.type,
+        currency=params.currency,
         status=params.status,
         owner_id=params.owner_id,
         q=params.q,
@@ -56,7 +57,7 @@ async def update_account(
     scope: CurrentScope,
     session: Session,
 ) -> AccountOut:
-    """Change what is named. An account is closed by its status."""
+    """Change what is named. An account is closed by its status: then it takes no transactions."""
     account = await accounts.update_account(session, scope, account_id, body.changes(), expected)
     return AccountOut.model_validate(account)
 
@@ -65,7 +66,7 @@ async def update_account(
 async def delete_account(
     account_id: UUID, expected: IfMatch, scope: CurrentScope, session: Session
 ) -> None:
-    """Only without transactions (409); with them an account is closed instead."""
+    """Only without transactions, deleted ones too (409); with them an account is closed instead."""
     await accounts.delete_account(session, scope, account_id, expected)
 
 

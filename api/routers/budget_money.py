@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from api.deps import CurrentScope, Session, get_scope
@@ -25,7 +25,8 @@ from api.schemas.budget_money import (
     TransferMade,
     TransferOut,
 )
-from api.schemas.budgets import BudgetDetail, OnDay
+from api.schemas.budgets import BudgetDetail
+from api.schemas.common import PlainDate
 from backend.budgets import transfers
 from backend.budgets.allocation import allocate
 from backend.budgets.models import BudgetTransfer
@@ -101,7 +102,12 @@ async def allocate_budget(
 
 @router.post("/api/budgets/{budget_id}/rollover", responses=WRITE_RESPONSES)
 async def roll_over_budget(
-    budget_id: UUID, params: Annotated[OnDay, Query()], scope: CurrentScope, session: Session
+    budget_id: UUID,
+    scope: CurrentScope,
+    session: Session,
+    on: Annotated[
+        PlainDate | None, Query(description="As of the end of this day; by default today.")
+    ] = None,
 ) -> BudgetDetail:
     """Carry over what ended periods leave the next ones, by the budget's policy.
 
@@ -109,7 +115,7 @@ async def roll_over_budget(
     that came late are made good.
     """
     budget = await own_budget(session, scope, budget_id)
-    await roll_over(session, scope, params.on or today_of(scope), budget_id)
+    await roll_over(session, scope, on or today_of(scope), budget_id)
     return await render_budget(session, scope, budget)
 
 
@@ -122,7 +128,7 @@ async def list_budget_templates() -> Templates:
 @router.post("/api/budget-templates/{template_id}", status_code=201, responses=WRITE_RESPONSES)
 async def create_budget_from_template(
     *,
-    template_id: str,
+    template_id: Annotated[str, Path(examples=["household-50-30-20"])],
     body: TemplateUse,
     scope: CurrentScope,
     session: Session,

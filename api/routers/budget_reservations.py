@@ -22,6 +22,7 @@ from backend.budgets import reservations
 from backend.budgets.commitments import Reservation
 from backend.budgets.standing import today_of
 from backend.db.references import refuse, unknown_references
+from backend.identity.permissions import require_ledger_writer
 from backend.ledger.models import Transaction
 from backend.ledger.visibility import visible_transactions
 from backend.scope import Scope
@@ -91,6 +92,7 @@ async def commit_reservation(
     session: Session,
 ) -> ReservationOut:
     """Make it firm: it no longer expires. With the expense that it became, it is settled."""
+    require_ledger_writer(scope)  # before anything is told of what the request names
     if body.transaction_id is not None:
         named = [("#/transaction_id", body.transaction_id)]
         visible = visible_transactions(scope)

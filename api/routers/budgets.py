@@ -28,6 +28,7 @@ from backend.budgets.standing import standing, standings, today_of
 from backend.budgets.visibility import visible_budget_ids
 from backend.db.keyset import Window
 from backend.db.references import Reference, refuse, unknown_references
+from backend.identity.permissions import require_ledger_writer
 from backend.ledger.models import Account, Category, Tag
 from backend.ledger.visibility import (
     visible_account_ids,
@@ -65,12 +66,12 @@ async def list_budgets(
     )
 
 
-@router.get("/{budget_id}", responses=READ_RESPONSES)
+@router.get("/{budget_id:uuid}", responses=READ_RESPONSES)
 async def get_budget(budget_id: UUID, scope: CurrentScope, session: Session) -> BudgetDetail:
     return await render_budget(session, scope, await queries.get_budget(session, scope, budget_id))
 
 
-@router.put("/{budget_id}", responses=WRITE_RESPONSES)
+@router.put("/{budget_id:uuid}", responses=WRITE_RESPONSES)
 async def replace_budget(
     budget_id: UUID,
     body: BudgetReplace,
@@ -87,7 +88,7 @@ async def replace_budget(
     return await render_budget(session, scope, budget)
 
 
-@router.patch("/{budget_id}", responses=WRITE_RESPONSES)
+@router.patch("/{budget_id:uuid}", responses=WRITE_RESPONSES)
 async def update_budget(
     budget_id: UUID,
     body: BudgetPatch,
@@ -108,7 +109,7 @@ async def update_budget(
     return await render_budget(session, scope, budget)
 
 
-@router.delete("/{budget_id}", status_code=204, responses=WRITE_RESPONSES)
+@router.delete("/{budget_id:uuid}", status_code=204, responses=WRITE_RESPONSES)
 async def delete_budget(
     budget_id: UUID, expected: IfMatch, scope: CurrentScope, session: Session
 ) -> None:
@@ -185,6 +186,7 @@ async def _seen_accounts(session: AsyncSession, scope: Scope, budget_id: UUID) -
 async def _refuse_unknown(
     session: AsyncSession, scope: Scope, body: BudgetCreate | BudgetPatch
 ) -> None:
+    require_ledger_writer(scope)  # before anything is told of what the request names
     categories: list[Reference] = []
     tags: list[Reference] = []
     accounts: list[Reference] = []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query, Response
+from fastapi import APIRouter, Depends, Path, Query, Response
 
 from api.answers import answer, headers, refuse_repetition
 from api.deps import CurrentScope, WarehouseDep
@@ -25,6 +25,8 @@ from backend.warehouse import catalogue
 from backend.warehouse.common_filters import parameters_of
 from backend.warehouse.datasets import Dataset
 from backend.warehouse.spec import QuerySpec
+
+DatasetId = Annotated[str, Path(examples=["fct_transactions"])]
 
 router = APIRouter(
     prefix="/api/analytics/datasets",
@@ -53,7 +55,7 @@ async def list_datasets(
 
 @router.get("/{dataset_id}/schema")
 async def get_dataset_schema(
-    dataset_id: str,
+    dataset_id: DatasetId,
     _: Annotated[Parameters, Query()],
     scope: CurrentScope,
     warehouse: WarehouseDep,
@@ -81,7 +83,7 @@ async def get_dataset_schema(
 
 @router.get("/{dataset_id}/query", response_model=DatasetAnswer)
 async def query_dataset(
-    dataset_id: str,
+    dataset_id: DatasetId,
     parameters: Annotated[QueryParameters, Query()],
     scope: CurrentScope,
     warehouse: WarehouseDep,

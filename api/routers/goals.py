@@ -27,6 +27,7 @@ from backend.budgets import goals
 from backend.budgets.commitments import Goal
 from backend.budgets.queries import get_budget
 from backend.budgets.standing import today_of
+from backend.identity.permissions import require_ledger_writer
 from backend.scope import Scope
 
 router = APIRouter(tags=["goals"], route_class=Route)
@@ -51,6 +52,7 @@ async def create_budget_goal(
     request: Request,
     response: Response,
 ) -> GoalOut:
+    require_ledger_writer(scope)
     await get_budget(session, scope, budget_id)
     values = body.model_dump() | {"budget_id": budget_id}
     goal = await goals.create_goal(session, scope, values)

@@ -40,6 +40,10 @@ async def get_liveness() -> Liveness:
     return Liveness()
 
 
+# Some probes ask for the head only.
+router.add_api_route("/healthz", get_liveness, methods=["HEAD"], include_in_schema=False)
+
+
 @router.get("/readyz", responses=problem_responses(Unavailable), response_model=Readiness)
 async def get_readiness(request: Request, state: State) -> Readiness | Response:
     """A round trip to PostgreSQL and a real query of the current generation."""

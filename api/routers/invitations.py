@@ -72,14 +72,14 @@ async def list_invitations(
     )
 
 
-@router.get("/{invitation_id}", responses=READ_RESPONSES | problem_responses(Forbidden))
+@router.get("/{invitation_id:uuid}", responses=READ_RESPONSES | problem_responses(Forbidden))
 async def get_invitation(
     invitation_id: UUID, scope: CurrentScope, session: Session, now: Now
 ) -> InvitationOut:
     return InvitationOut.of(await invitations.get_invitation(session, scope, invitation_id), now)
 
 
-@router.delete("/{invitation_id}", status_code=204, responses=WRITE_RESPONSES)
+@router.delete("/{invitation_id:uuid}", status_code=204, responses=WRITE_RESPONSES)
 async def revoke_invitation(
     invitation_id: UUID, scope: CurrentScope, session: Session, now: Now
 ) -> None:
@@ -97,7 +97,11 @@ async def look_up_invitation(body: InvitationLookUp, state: State, now: Now) -> 
     return OpenInvitationOut.model_validate(found)
 
 
-@strangers.post("/accept", responses=problem_responses(Forbidden, NotFound))
+@strangers.post(
+    "/accept",
+    responses=problem_responses(Forbidden, NotFound),
+    openapi_extra={"security": [{}]},  # a token is welcome, and not needed
+)
 async def accept_invitation(
     body: InvitationAcceptance, caller: ScopeIfAny, state: State, address: ClientAddress, now: Now
 ) -> MembershipOut:

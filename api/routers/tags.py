@@ -11,7 +11,7 @@ from api.preconditions import IfMatch
 from api.problems import READ_RESPONSES, WRITE_RESPONSES
 from api.routes import Route
 from api.schemas.tags import TagCreate, TagListParams, TagOut, TagPatch
-from backend.ledger import queries, vocabulary
+from backend.ledger import queries, tags
 
 router = APIRouter(prefix="/api/tags", tags=["tags"], route_class=Route)
 
@@ -20,7 +20,7 @@ router = APIRouter(prefix="/api/tags", tags=["tags"], route_class=Route)
 async def create_tag(
     body: TagCreate, scope: CurrentScope, session: Session, request: Request, response: Response
 ) -> TagOut:
-    tag = await vocabulary.create_tag(session, scope, body.model_dump())
+    tag = await tags.create_tag(session, scope, body.model_dump())
     response.headers["Location"] = str(request.url_for("get_tag", tag_id=tag.id).path)
     return TagOut.model_validate(tag)
 
@@ -48,7 +48,7 @@ async def update_tag(
     scope: CurrentScope,
     session: Session,
 ) -> TagOut:
-    tag = await vocabulary.update_tag(session, scope, tag_id, body.changes(), expected)
+    tag = await tags.update_tag(session, scope, tag_id, body.changes(), expected)
     return TagOut.model_validate(tag)
 
 
@@ -57,4 +57,4 @@ async def delete_tag(
     tag_id: UUID, expected: IfMatch, scope: CurrentScope, session: Session
 ) -> None:
     """Transactions lose the tag; while a split is booked on it, it stays (409)."""
-    await vocabulary.delete_tag(session, scope, tag_id, expected)
+    await tags.delete_tag(session, scope, tag_id, expected)

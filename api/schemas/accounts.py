@@ -17,17 +17,23 @@ from api.schemas.common import (
     SearchText,
     Versioned,
     absent,
+    example,
 )
 from backend.ledger.models import AccountStatus, AccountType
 from backend.money import format_amount
 
 
 class AccountCreate(Input):
+    model_config = example(name="Current account", type="bank", currency="EUR")
+
     name: Name
     type: AccountType
     currency: CurrencyCode
     credit_limit: NonNegativeAmount | None = None
     owner_id: UUID | None = Field(None, description="A member; by default the caller.")
+    institution_id: UUID | None = None
+    connection_id: UUID | None = Field(None, description="Of the same institution.")
+    external_id: Name | None = Field(None, description="Unique within the organization.")
 
 
 class AccountPatch(Patch):
@@ -38,6 +44,9 @@ class AccountPatch(Patch):
     credit_limit: NonNegativeAmount | None = None
     status: AccountStatus = Field(default_factory=absent)
     owner_id: UUID = Field(default_factory=absent)
+    institution_id: UUID | None = None
+    connection_id: UUID | None = None
+    external_id: Name | None = None
 
 
 class AccountOut(Versioned):
@@ -61,6 +70,7 @@ class AccountOut(Versioned):
 
 class AccountListParams(PageParams):
     type: AccountType | None = None
+    currency: CurrencyCode | None = None
     status: AccountStatus | None = None
     owner_id: UUID | None = None
     q: SearchText | None = Field(None, description="Part of the name.")

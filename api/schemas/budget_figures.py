@@ -216,10 +216,10 @@ class SummaryOut(Output):
 
 
 class LineOut(Output):
-    """A transaction, or a split of one, and why it counts in the budget."""
+    """A transaction, a split of one, or a cloud service's day, and why it counts in the budget."""
 
     line_id: UUID
-    transaction_id: UUID
+    transaction_id: UUID | None = Field(description="Null for cloud costs.")
     account_id: UUID
     budget_id: UUID | None = Field(
         description="The budget it counts in; null for one below that you may not see."

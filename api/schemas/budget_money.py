@@ -7,19 +7,22 @@ from datetime import UTC, date, datetime
 from typing import Annotated, Literal, Self
 from uuid import UUID
 
-from pydantic import AwareDatetime, Field
+from pydantic import Field
 
 from api.paging import PageParams
 from api.schemas.budget_parts import Money
 from api.schemas.common import (
+    EXAMPLE_ID,
     CurrencyCode,
     Description,
     Input,
+    Instant,
     Name,
     NonNegativeAmount,
     Output,
     PlainDate,
     PositiveAmount,
+    example,
 )
 from backend.budgets.allocation import Method, Share
 from backend.budgets.commitments import Reservation, ReservationState
@@ -32,6 +35,8 @@ from backend.money import format_amount
 
 
 class TransferCreate(Input):
+    model_config = example(to_budget_id=EXAMPLE_ID, amount="250.00", note="For the fair")
+
     to_budget_id: UUID
     amount: PositiveAmount
     on: PlainDate | None = Field(
@@ -105,6 +110,8 @@ class Weight(Input):
 
 
 class AllocationCreate(Input):
+    model_config = example(method="evenly")
+
     method: Method
     amount: NonNegativeAmount | None = Field(
         None, description="By default what is planned for the period."
@@ -154,17 +161,23 @@ class AllocationOut(Output):
 
 
 class ReservationCreate(Input):
+    model_config = example(
+        amount="400.00", expected_on="2025-04-20", description="Stand at the fair"
+    )
+
     amount: PositiveAmount = Field(description="In the budget's currency.")
     expected_on: PlainDate | None = Field(
         None, description="When it will be spent, and so in which period; by default today."
     )
-    expires_at: AwareDatetime | None = Field(
+    expires_at: Instant | None = Field(
         None, description="When the money is free again, unless it was committed."
     )
     description: Description | None = None
 
 
 class ReservationCommit(Input):
+    model_config = example(transaction_id=EXAMPLE_ID)
+
     transaction_id: UUID | None = Field(
         None, description="The expense that it became: what was committed is spent from then on."
     )
@@ -251,6 +264,10 @@ class Templates(Output):
 
 
 class TemplateUse(Input):
+    model_config = example(
+        amount="3000.00", currency="EUR", starts_on="2025-01-01", ends_on="2025-12-31"
+    )
+
     name: Name | None = Field(None, description="By default the template's.")
     amount: PositiveAmount = Field(description="For one period of the whole.")
     currency: CurrencyCode

@@ -7,15 +7,15 @@ from decimal import Decimal
 from typing import Annotated, Self
 from uuid import UUID
 
-from pydantic import Field, PlainSerializer, StringConstraints, model_validator
+from pydantic import ConfigDict, Field, PlainSerializer, model_validator
 from pydantic_core import PydanticCustomError
 
-from api.schemas.common import Input, NonNegativeAmount, Output
+from api.schemas.common import UNQUOTED, Input, Name, NonNegativeAmount, Output, amount_schema
 from backend.budgets.models import BudgetRule
 from backend.budgets.standing import Standing
 from backend.money import format_amount, round_amount
 
-Threshold = Annotated[int, Field(ge=1, le=1000, description="Percent of the amount.")]
+Threshold = Annotated[int, Field(ge=1, le=1000, description="Percent of the amount."), UNQUOTED]
 
 # An amount as it is written: digits of the currency's minor unit, more only where they are needed.
 Money = Annotated[str, Field(examples=["1250.00"])]
@@ -25,12 +25,14 @@ Percent = Annotated[
     PlainSerializer(lambda value: float(round(value, 2)), return_type=float),
     Field(examples=[62.5]),
 ]
-PercentInput = Annotated[NonNegativeAmount, Field(le=1_000_000, description="In percent.")]
+PercentInput = Annotated[
+    NonNegativeAmount, Field(lt=10**6, description="In percent."), amount_schema(digits=6)
+]
 
 Hours = Annotated[Decimal, PlainSerializer(float, return_type=float), Field(examples=[120.5])]
-HoursInput = Annotated[NonNegativeAmount, Field(le=99_999_999, decimal_places=2)]
-
-_Match = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
+HoursInput = Annotated[
+    NonNegativeAmount, Field(lt=10**8, decimal_places=2), amount_schema(digits=8, places=2)
+]
 
 
 def rounded(amount: Decimal, currency: str) -> str:
@@ -38,20 +40,29 @@ def rounded(amount: Decimal, currency: str) -> str:
     return format_amount(round_amount(amount, currency), currency)
 
 
-class RuleInput(Input):
+class BudgetRuleInput(Input):
     """Expenses that meet every condition count in the budget without naming it.
 
     The budget that an expense names wins in its tree; else the rule with more conditions does, then
     the one whose category is nearer, then the older one.
     """
 
+    model_config = ConfigDict(
+        json_schema_extra={
+            "anyOf": [
+                {"required": [name], "properties": {name: {"type": "string"}}}
+                for name in ("category_id", "tag_id", "account_id", "service", "region")
+            ]
+        }
+    )
+
     category_id: UUID | None = Field(None, description="This category or any below it.")
     tag_id: UUID | None = None
     account_id: UUID | None = Field(
         None, description="Needed, unless you write for the whole organization."
     )
-    service: _Match | None = Field(None, description="Of cloud costs.")
-    region: _Match | None = Field(None, description="Of cloud costs.")
+    service: Name | None = Field(None, description="Of cloud costs.")
+    region: Name | None = Field(None, description="Of cloud costs.")
 
     @model_validator(mode="after")
     def _has_a_condition(self) -> Self:
@@ -60,7 +71,7 @@ class RuleInput(Input):
         return self
 
 
-class RuleOut(Output):
+class BudgetRuleOut(Output):
     id: UUID
     category_id: UUID | None
     tag_id: UUID | None

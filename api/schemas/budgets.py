@@ -10,18 +10,19 @@ from pydantic import AfterValidator, Field, field_serializer
 
 from api.paging import PageParams
 from api.schemas.budget_parts import (
+    BudgetRuleInput,
+    BudgetRuleOut,
     CurrentPeriod,
     Hours,
     HoursInput,
     Money,
     Percent,
     PercentInput,
-    RuleInput,
-    RuleOut,
     Threshold,
 )
 from api.schemas.common import (
     CurrencyCode,
+    Flag,
     Input,
     LongText,
     Name,
@@ -32,6 +33,7 @@ from api.schemas.common import (
     SearchText,
     Versioned,
     absent,
+    example,
 )
 from backend.budgets.models import (
     BudgetLevel,
@@ -49,10 +51,20 @@ Thresholds = Annotated[
     AfterValidator(lambda values: sorted(set(values))),
     Field(max_length=20, description="Where to be told of spending, in percent."),
 ]
-Rules = Annotated[list[RuleInput], Field(max_length=100)]
+Rules = Annotated[list[BudgetRuleInput], Field(max_length=100)]
 
 
 class BudgetCreate(Input):
+    model_config = example(
+        name="Marketing 2025",
+        level="department",
+        type="annual",
+        amount="12000.00",
+        currency="EUR",
+        starts_on="2025-01-01",
+        ends_on="2025-12-31",
+    )
+
     parent_id: UUID | None = None
     owner_id: UUID | None = Field(None, description="A member; by default the caller.")
     name: Name
@@ -72,12 +84,12 @@ class BudgetCreate(Input):
     thresholds: Thresholds = Field(default_factory=lambda: [50, 75, 90, 100])
     target_roi: PercentInput | None = None
     target_cpa: NonNegativeAmount | None = None
-    ai_optimization: bool = False
+    ai_optimization: Flag = False
     rollover_policy: RolloverPolicy = RolloverPolicy.NONE
     rollover_cap: NonNegativeAmount | None = Field(
         None, description="How much `capped` carries over at most, of either kind."
     )
-    allows_over_allocation: bool = Field(
+    allows_over_allocation: Flag = Field(
         default=False, description="Whether its children may come to more than it has."
     )
     rules: Rules = Field(default_factory=list)
@@ -87,7 +99,7 @@ class BudgetReplace(BudgetCreate):
     """The whole budget anew; what is left out gets its default, but the owner stays."""
 
     owner_id: UUID | None = Field(None, description="A member; by default who it is now.")
-    archived: bool = False
+    archived: Flag = False
 
 
 class BudgetPatch(Patch):
@@ -111,12 +123,12 @@ class BudgetPatch(Patch):
     thresholds: Thresholds = Field(default_factory=absent)
     target_roi: PercentInput | None = None
     target_cpa: NonNegativeAmount | None = None
-    ai_optimization: bool = Field(default_factory=absent)
+    ai_optimization: Flag = Field(default_factory=absent)
     rollover_policy: RolloverPolicy = Field(default_factory=absent)
     rollover_cap: NonNegativeAmount | None = None
-    allows_over_allocation: bool = Field(default_factory=absent)
+    allows_over_allocation: Flag = Field(default_factory=absent)
     rules: Rules = Field(default_factory=absent, description="Replace those that were there.")
-    archived: bool = Field(default_factory=absent)
+    archived: Flag = Field(default_factory=absent)
 
 
 class BudgetOut(Versioned):
@@ -173,7 +185,7 @@ class PeriodOut(Output):
 
 class BudgetDetail(BudgetOut):
     periods: list[PeriodOut]
-    rules: list[RuleOut]
+    rules: list[BudgetRuleOut]
 
     @classmethod
     def whole(
@@ -196,7 +208,7 @@ class BudgetDetail(BudgetOut):
             )
             for period in periods
         ]
-        shown = [RuleOut.of(rule, accounts) for rule in rules]
+        shown = [BudgetRuleOut.of(rule, accounts) for rule in rules]
         return cls.model_validate(
             _columns(standing, parents) | {"periods": rendered, "rules": shown}
         )

@@ -12,17 +12,21 @@ from api.schemas.common import (
     Input,
     LongText,
     Name,
+    Output,
     Patch,
     SearchText,
     ShortText,
     Versioned,
     absent,
+    example,
 )
 
 Icon = Annotated[ShortText, Field(max_length=50)]
 
 
 class CategoryCreate(Input):
+    model_config = example(name="Food", colour="#2f7d32")
+
     name: Name
     parent_id: UUID | None = None
     description: LongText | None = None
@@ -52,3 +56,27 @@ class CategoryOut(Versioned):
 class CategoryListParams(PageParams):
     parent_id: UUID | None = Field(None, description="Only the children of this category.")
     q: SearchText | None = Field(None, description="Part of the name.")
+
+
+class DefaultChild(Output):
+    name: str
+    icon: str
+
+
+class DefaultCategory(Output):
+    """Its children have its colour."""
+
+    name: str
+    colour: str
+    icon: str = Field(description="A name of the Lucide set.")
+    children: list[DefaultChild]
+
+
+class DefaultCategories(Output):
+    items: list[DefaultCategory]
+    next_cursor: None = None
+
+
+class DefaultCategoriesCreated(Output):
+    created: int
+    items: list[CategoryOut] = Field(description="Those that were not there before.")

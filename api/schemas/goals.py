@@ -5,13 +5,15 @@ from decimal import Decimal
 from typing import Annotated, Any, Self
 from uuid import UUID
 
-from pydantic import AwareDatetime, Field, StringConstraints
+from pydantic import Field
 
 from api.paging import PageParams
 from api.schemas.budget_parts import Money, Percent, rounded
 from api.schemas.common import (
+    EXAMPLE_ID,
     Description,
     Input,
+    Instant,
     LongText,
     Name,
     NonNegativeAmount,
@@ -23,23 +25,28 @@ from api.schemas.common import (
     ShortText,
     Versioned,
     absent,
+    example,
 )
 from backend.budgets.commitments import GoalProgress, GoalType
 from backend.budgets.goal_measures import Pace
 from backend.budgets.goals import MeasuredGoal
 from backend.money import format_amount
 
-Unit = Annotated[
-    str,
-    StringConstraints(
-        strip_whitespace=True, min_length=1, max_length=50, pattern=r"^[^\x00-\x1f]*$"
-    ),
-]
+Unit = Annotated[ShortText, Field(max_length=50)]
 
 Count = Annotated[str, Field(description="A plain decimal number.", examples=["120"])]
 
 
 class GoalOfBudget(Input):
+    model_config = example(
+        name="Leads",
+        type="leads",
+        target="300",
+        unit="leads",
+        unit_value="8.00",
+        deadline="2025-12-31",
+    )
+
     name: Name
     description: LongText | None = None
     type: GoalType
@@ -55,11 +62,30 @@ class GoalOfBudget(Input):
 
 
 class GoalCreate(GoalOfBudget):
+    model_config = example(
+        budget_id=EXAMPLE_ID,
+        name="Leads",
+        type="leads",
+        target="300",
+        unit="leads",
+        unit_value="8.00",
+        deadline="2025-12-31",
+    )
+
     budget_id: UUID
 
 
 class GoalReplace(GoalOfBudget):
     """The whole goal anew; it stays with its budget, and what was counted stays."""
+
+    model_config = example(
+        name="Leads",
+        type="leads",
+        target="300",
+        unit="leads",
+        starts_on="2025-01-01",
+        deadline="2025-12-31",
+    )
 
     starts_on: PlainDate
 
@@ -152,9 +178,11 @@ class AllGoalsParams(GoalListParams):
 
 
 class ProgressCreate(Input):
+    model_config = example(value="120", source="crm")
+
     value: NonNegativeAmount = Field(description="What this source has counted so far, in total.")
     source: ShortText = Field(description="Who counted it; sources add up.", examples=["crm"])
-    observed_at: AwareDatetime | None = Field(
+    observed_at: Instant | None = Field(
         None, description="When it was counted; by default now. Sent again, it replaces."
     )
     note: Description | None = None

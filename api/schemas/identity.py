@@ -15,22 +15,28 @@ from api.schemas.common import (
     Output,
     Patch,
     absent,
+    example,
 )
 from api.schemas.organizations import OrganizationSettings
 from backend.identity.passwords import MINIMUM_LENGTH
 from backend.scope import ApprovalLevel, Role
 
-Password = Annotated[SecretStr, Field(min_length=1, max_length=1000)]
+_PHRASE = Field(examples=["correct horse battery staple"])
+Password = Annotated[SecretStr, Field(min_length=1, max_length=1000), _PHRASE]
 NewPassword = Annotated[
     SecretStr,
     Field(min_length=MINIMUM_LENGTH, max_length=1000, description="Long rather than complicated."),
+    _PHRASE,
 ]
-SecretToken = Annotated[SecretStr, Field(min_length=1, max_length=200)]
+SecretToken = Annotated[
+    SecretStr,
+    Field(min_length=1, max_length=200, examples=["q8Zr0cW1uJw3xYkT5nVb7mLp9sDf2gHj4aQe6oIi8tU"]),
+]
 
 
 class Registration(Input):
     email: Email
-    name: Name
+    name: Name = Field(examples=["Ada"])
     password: NewPassword
     organization: OrganizationSettings = Field(
         default_factory=OrganizationSettings,
@@ -79,6 +85,8 @@ class PasswordChange(Input):
 
 
 class PasswordResetRequest(Input):
+    model_config = example(email="ada@example.com")
+
     email: EmailText
 
 

@@ -8,7 +8,7 @@ from uuid import UUID
 from pydantic import Field
 
 from api.paging import PageParams
-from api.schemas.common import Email, Input, Name, Output
+from api.schemas.common import Email, Input, Name, Output, example
 from api.schemas.identity import OneTimeLinkOut, Password, SecretToken
 from backend.identity.models import Invitation
 from backend.identity.one_time_links import OneTimeLink
@@ -23,6 +23,8 @@ class InvitationStatus(StrEnum):
 
 
 class InvitationCreate(Input):
+    model_config = example(email="bob@example.com", role="member")
+
     email: Email
     role: Role
     approval_level: ApprovalLevel = ApprovalLevel.AUTOMATIC

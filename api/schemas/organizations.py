@@ -9,7 +9,16 @@ from zoneinfo import available_timezones
 from pydantic import AfterValidator, Field
 from pydantic_core import PydanticCustomError
 
-from api.schemas.common import CurrencyCode, Input, Name, Patch, Versioned, absent
+from api.schemas.common import (
+    UNQUOTED,
+    CurrencyCode,
+    Input,
+    Name,
+    Patch,
+    Versioned,
+    absent,
+    example,
+)
 from backend.identity.models import OrganizationKind
 
 # In every copy of the database, and no place on earth.
@@ -30,9 +39,16 @@ def _known_zone(value: str) -> str:
 
 
 TimeZone = Annotated[
-    str, Field(min_length=1, max_length=64, examples=["Europe/Paris"]), AfterValidator(_known_zone)
+    str,
+    Field(
+        min_length=1,
+        max_length=64,
+        examples=["Europe/Paris"],
+        json_schema_extra={"format": "time-zone", "description": "Of the IANA database."},
+    ),
+    AfterValidator(_known_zone),
 ]
-Month = Annotated[int, Field(ge=1, le=12, description="1 is January.")]
+Month = Annotated[int, Field(ge=1, le=12, description="1 is January."), UNQUOTED]
 
 
 class OrganizationSettings(Input):
@@ -46,6 +62,8 @@ class OrganizationSettings(Input):
 
 
 class OrganizationCreate(Input):
+    model_config = example(name="Example Ltd", base_currency="EUR", time_zone="Europe/Paris")
+
     name: Name
     kind: OrganizationKind = OrganizationKind.COMPANY
     base_currency: CurrencyCode

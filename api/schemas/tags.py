@@ -6,10 +6,12 @@ from uuid import UUID
 from pydantic import Field
 
 from api.paging import PageParams
-from api.schemas.common import Colour, Input, Name, Patch, SearchText, Versioned, absent
+from api.schemas.common import Colour, Input, Name, Patch, SearchText, Versioned, absent, example
 
 
 class TagCreate(Input):
+    model_config = example(name="Holiday", colour="#1565c0")
+
     name: Name
     colour: Colour | None = None
 

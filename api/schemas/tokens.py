@@ -5,10 +5,10 @@ from enum import StrEnum
 from typing import Annotated
 from uuid import UUID
 
-from pydantic import AwareDatetime, Field
+from pydantic import Field
 
 from api.paging import PageParams
-from api.schemas.common import Input, Name, Output
+from api.schemas.common import Input, Instant, Name, Output, example
 
 
 class TokenScope(StrEnum):
@@ -18,6 +18,8 @@ class TokenScope(StrEnum):
 
 
 class ApiTokenCreate(Input):
+    model_config = example(name="Nightly export", scopes=["read"])
+
     name: Name
     scopes: Annotated[list[TokenScope], Field(min_length=1, max_length=3)] = Field(
         default=[TokenScope.READ],
@@ -26,7 +28,7 @@ class ApiTokenCreate(Input):
             "organization's settings. None goes beyond its holder's role."
         ),
     )
-    expires_at: AwareDatetime | None = Field(None, description="In the future; null for never.")
+    expires_at: Instant | None = Field(None, description="In the future; null for never.")
 
 
 class ApiTokenOut(Output):

@@ -53,10 +53,8 @@ WITH RECURSIVE windows AS (
     SELECT currency, wanted, rated_on, fx_rate(:organization, currency, wanted, rated_on) AS rate
     FROM (SELECT DISTINCT currency, wanted, rated_on FROM amounts WHERE currency <> wanted) needed
 ), converted AS (
-    SELECT a.*, CASE
-        WHEN a.currency = a.wanted THEN a.amount
-        WHEN r.rate > 0 AND r.rate < 1e10 AND abs(round(a.amount * r.rate, 4)) < 1e14
-        THEN round(a.amount * r.rate, 4) END AS converted
+    SELECT a.*, CASE WHEN a.currency = a.wanted THEN a.amount
+        ELSE converted(a.amount, r.rate) END AS converted
     FROM amounts a
     LEFT JOIN rates r
         ON r.currency = a.currency AND r.wanted = a.wanted AND r.rated_on = a.rated_on

@@ -9,20 +9,21 @@ from uuid import UUID
 
 from sqlalchemy import CHAR, Numeric, Select, select
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy.orm import Mapped, mapped_column
 
 from backend.budgets.models import Budget
 from backend.budgets.queries import get_budget
+from backend.db.base import Views
 from backend.db.keyset import Order, Window, windowed
 from backend.scope import Scope
 
 
-class Views(DeclarativeBase):
-    """What migrations make and only queries read."""
-
-
 class BudgetLine(Views):
-    """A line in the budget that it counts in; a refund's `amount` is negative."""
+    """A line in the budget that it counts in; a refund's `amount` is negative.
+
+    Cloud costs are summed up to one line a service and day, without a transaction; its `line_id` is
+    the first of them.
+    """
 
     __tablename__ = "budget_lines"
 
@@ -32,7 +33,7 @@ class BudgetLine(Views):
     budget_id: Mapped[UUID]
     rule: Mapped[str]
     rule_id: Mapped[UUID | None]
-    transaction_id: Mapped[UUID]
+    transaction_id: Mapped[UUID | None]
     account_id: Mapped[UUID]
     date: Mapped[date]
     status: Mapped[str]
@@ -64,7 +65,9 @@ async def budget_lines(
     """
     await get_budget(session, scope, budget_id)
     statement = select(BudgetLine).where(
-        BudgetLine.organization_id == scope.organization_id, BudgetLine.account_id.in_(accounts)
+        BudgetLine.organization_id == scope.organization_id,
+        BudgetLine.account_id.in_(accounts),
+        BudgetLine.amount.is_not(None),  # more than a ledger amount holds; figures count it as such
     )
     if own_only:
         statement = statement.where(BudgetLine.budget_id == budget_id)

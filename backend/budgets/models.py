@@ -153,8 +153,8 @@ class BudgetShare(Tenant, Tracked, Base):
 class BudgetAttribution(Tenant, Tracked, Base):
     """The budget that a ledger line counts in, once per tree; written by triggers only.
 
-    A line is a split, or the transaction itself when it has none. Its explicit budget wins in that
-    budget's tree; in any other tree the most specific rule that matches it does.
+    A line is a split, or the transaction itself when it has none, or a cloud cost. Its explicit
+    budget wins in that budget's tree; in any other the most specific rule that matches it does.
     """
 
     __tablename__ = "budget_attributions"
@@ -163,7 +163,15 @@ class BudgetAttribution(Tenant, Tracked, Base):
         tenant_key("budget_id", "budgets", ondelete="CASCADE"),
         tenant_key("rule_id", "budget_rules", ondelete="CASCADE"),
         one_of("rule", AttributionRule),
+        tenant_key("cloud_cost_id", "cloud_costs", ondelete="CASCADE"),
         CheckConstraint("(rule = 'matched') = (rule_id IS NOT NULL)", name="rule_named"),
+        CheckConstraint("num_nonnulls(transaction_id, cloud_cost_id) = 1", name="one_line"),
+        Index(
+            "ix_budget_attributions_cloud_cost",
+            "organization_id",
+            "cloud_cost_id",
+            postgresql_where=text("cloud_cost_id IS NOT NULL"),
+        ),
         Index(
             "ix_budget_attributions_rule",
             "organization_id",
@@ -176,7 +184,8 @@ class BudgetAttribution(Tenant, Tracked, Base):
 
     line_id: Mapped[UUID] = mapped_column(primary_key=True)
     root_id: Mapped[UUID] = mapped_column(primary_key=True)
-    transaction_id: Mapped[UUID]
+    transaction_id: Mapped[UUID | None]
+    cloud_cost_id: Mapped[UUID | None]
     budget_id: Mapped[UUID]
     rule: Mapped[str] = mapped_column(String(20))
     rule_id: Mapped[UUID | None]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date
+from typing import cast
 from uuid import UUID
 
 from sqlalchemy import Select, select
@@ -88,10 +89,12 @@ async def attributed_transactions(
 ) -> Select[UUID]:
     """Ids of the transactions that count in the budget itself, wholly or by a split."""
     await get_budget(session, scope, budget_id)
-    return select(BudgetAttribution.transaction_id).where(
+    found = select(BudgetAttribution.transaction_id).where(
         BudgetAttribution.organization_id == scope.organization_id,
         BudgetAttribution.budget_id == budget_id,
+        BudgetAttribution.transaction_id.is_not(None),  # which cloud costs have none of
     )
+    return cast("Select[UUID]", found)
 
 
 async def unknown_budgets(

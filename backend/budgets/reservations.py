@@ -86,6 +86,7 @@ async def commit(
     The transaction must count in the budget or below it, where it is spent from then on. One that
     is committed already can be settled later.
     """
+    require_ledger_writer(scope)
     await share_trees(session, scope)
     # The lock keeps others from giving away the money of one that expires just now.
     await get_budget(session, scope, budget_id)
@@ -111,6 +112,7 @@ async def release(
     session: AsyncSession, scope: Scope, budget_id: UUID, reservation_id: UUID
 ) -> Reservation:
     """Give the money back; also of one that is committed, while nothing settles it."""
+    require_ledger_writer(scope)
     await get_budget(session, scope, budget_id)
     reservation = await _own_reservation(session, scope, budget_id, reservation_id)
     before = state_of(reservation)
@@ -206,7 +208,6 @@ async def _own_reservation(
     session: AsyncSession, scope: Scope, budget_id: UUID, reservation_id: UUID
 ) -> Reservation:
     """One that the caller made, or may decide on as the budget's owner or for everybody."""
-    require_ledger_writer(scope)
     reservation = await _find(session, scope, budget_id, reservation_id, lock=True)
     if reservation.created_by != scope.user_id and not scope.writes_organization:
         budget = await get_budget(session, scope, budget_id)

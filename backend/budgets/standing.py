@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import date
 from decimal import Decimal
 from uuid import UUID
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -17,6 +16,7 @@ from backend.budgets.health import Health, health
 from backend.budgets.models import Budget
 from backend.budgets.performance import Performance, Spending, performance
 from backend.budgets.rules import BudgetStatus, Condition, Period, condition, status
+from backend.periods import today_in
 from backend.scope import Scope
 
 
@@ -47,11 +47,7 @@ class Standing:
 
 def today_of(scope: Scope) -> date:
     """The day it is where the organization is; in UTC where its time zone is not known."""
-    try:
-        zone: ZoneInfo | None = ZoneInfo(scope.time_zone)
-    except (ZoneInfoNotFoundError, ValueError):
-        zone = None
-    return datetime.now(zone or UTC).date()
+    return today_in(scope.time_zone)
 
 
 async def standings(

@@ -49,6 +49,12 @@ class Base(DeclarativeBase):
     }
 
 
+class Views(DeclarativeBase):
+    """What migrations make and only queries read."""
+
+    type_annotation_map = Base.type_annotation_map
+
+
 class Identified:
     """A time-ordered UUID made by PostgreSQL, so that equal inserts cluster on disk."""
 

@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from itertools import islice
 from typing import Any
+from uuid import UUID
 
 import asyncpg
 from sqlalchemy import (
@@ -97,6 +98,16 @@ async def _asyncpg_connection(session: AsyncSession) -> asyncpg.Connection[Any]:
     driver = raw.driver_connection
     assert isinstance(driver, asyncpg.Connection)  # noqa: S101  # the only driver in use
     return driver
+
+
+async def new_ids(session: AsyncSession, count: int) -> Sequence[UUID]:
+    """As many ids as PostgreSQL would give the next rows, in their order.
+
+    For rows that others of the same load refer to.
+    """
+    connection = await _asyncpg_connection(session)
+    rows = await connection.fetch("SELECT uuidv7() FROM generate_series(1, $1)", count)
+    return [row[0] for row in rows]
 
 
 async def refresh_statistics(session: AsyncSession) -> None:

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, select
+from sqlalchemy import ARRAY, ColumnElement, Uuid, any_, literal, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute
 
 from backend.errors import FieldError, InvalidInput
 
 Reference = tuple[str, UUID]  # JSON pointer of the field, and the id in it
+
+
+def among(column: InstrumentedAttribute[UUID], ids: Iterable[UUID]) -> ColumnElement[bool]:
+    """As `column.in_(ids)`, in one parameter however many there are."""
+    return column == any_(literal(list(ids), ARRAY(Uuid)))
 
 
 async def unknown_references(
@@ -41,6 +46,6 @@ def refuse(errors: Iterable[FieldError]) -> None:
         raise InvalidInput("The request refers to something that does not exist.", errors=errors)
 
 
-def references(pointer: str, row: dict[str, Any], *fields: str) -> list[Reference]:
+def references(pointer: str, row: Mapping[str, Any], *fields: str) -> list[Reference]:
     """The ids in `fields` of `row`, under the JSON pointer of the row."""
     return [(f"{pointer}/{f}", row[f]) for f in fields if row.get(f) is not None]

@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession
 from sqlalchemy.orm import load_only
 
 from backend.db.engine import organization_session
+from backend.errors import Unauthenticated
 from backend.identity.models import Member, Organization, User
 from backend.scope import ApprovalLevel, Role, Scope
 
@@ -135,12 +136,14 @@ def _plain_ids(ids: Sequence[UUID]) -> frozenset[UUID]:
 
 
 async def get_profile(session: AsyncSession, scope: Scope) -> tuple[User, Organization]:
-    """The caller's own row and their organization's, without what the application may not read."""
-    user = (
-        await session.execute(
-            select(User).options(load_only(User.email, User.name)).where(User.id == scope.user_id)
-        )
-    ).scalar_one()
+    """The caller's own row and their organization's, without what the application may not read.
+
+    `Unauthenticated` when they left the organization since their scope was read.
+    """
+    statement = select(User).where(User.id == scope.user_id)
+    user = await session.scalar(statement.options(load_only(User.email, User.name)))
+    if user is None:
+        raise Unauthenticated("The token is not valid.")
     return user, await session.get_one(Organization, scope.organization_id)
 
 

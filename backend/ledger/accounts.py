@@ -2,33 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import delete
+from sqlalchemy import delete, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from backend.audit.record import record
-from backend.audit.states import state_of
+from backend.db.references import references, refuse, unknown_references
 from backend.db.versions import Expected, require_version
-from backend.errors import Conflict, Forbidden, NotFound
+from backend.errors import Conflict, FieldError, Forbidden, InvalidInput, NotFound
 from backend.identity.permissions import choose_owner, require_ledger_writer, require_owner
 from backend.identity.queries import is_member
-from backend.ledger.models import Account, AccountShare
+from backend.ledger.booking_rules import too_fine
+from backend.ledger.deleted import refuse_account_of_deleted
+from backend.ledger.models import Account, AccountShare, Connection, Institution
 from backend.ledger.queries import account_shares, get_account
+from backend.ledger.rows import add_row, change_row, delete_row
+from backend.ledger.visibility import visible_connections, visible_institutions
 from backend.scope import Scope
+
+_CHECKED = ("institution_id", "connection_id", "currency")
 
 
 async def create_account(session: AsyncSession, scope: Scope, values: dict[str, Any]) -> Account:
     require_ledger_writer(scope)
     owner_id = await choose_owner(session, scope, values.get("owner_id"))
+    await _refuse_misfits(session, scope, values, values)
     account = Account(organization_id=scope.organization_id, **values | {"owner_id": owner_id})
-    session.add(account)
-    await session.flush()
-    await record(session, scope, "create", "account", account.id, after=state_of(account))
-    return account
+    return await add_row(session, scope, account)
 
 
 async def update_account(
@@ -39,17 +43,11 @@ async def update_account(
     expected: Expected = None,
 ) -> Account:
     account = await _own_account(session, scope, account_id, expected)
-    before = state_of(account)
     if "owner_id" in changes and changes["owner_id"] != account.owner_id:
         await choose_owner(session, scope, changes["owner_id"])
-    for name, value in changes.items():
-        setattr(account, name, value)
-    await session.flush()
-    await session.refresh(account)
-    await record(
-        session, scope, "update", "account", account_id, before=before, after=state_of(account)
-    )
-    return account
+    current = {name: getattr(account, name) for name in _CHECKED}
+    await _refuse_misfits(session, scope, current | changes, changes)
+    return await change_row(session, scope, account, changes)
 
 
 async def delete_account(
@@ -57,10 +55,8 @@ async def delete_account(
 ) -> None:
     """`Conflict` when it has transactions: the books keep them, so such an account is closed."""
     account = await _own_account(session, scope, account_id, expected)
-    before = state_of(account)
-    await session.delete(account)
-    await session.flush()
-    await record(session, scope, "delete", "account", account_id, before=before)
+    await refuse_account_of_deleted(session, scope, account_id)
+    await delete_row(session, scope, account)
 
 
 async def list_shares(session: AsyncSession, scope: Scope, account_id: UUID) -> Sequence[UUID]:
@@ -100,6 +96,48 @@ async def unshare_account(
         )
     )
     await record(session, scope, "unshare", "account", account_id, before={"user_id": user_id})
+
+
+async def _refuse_misfits(
+    session: AsyncSession, scope: Scope, account: Mapping[str, Any], changes: Mapping[str, Any]
+) -> None:
+    """`account` is as it would be, `changes` what the caller named of it."""
+    refuse(
+        [
+            *await unknown_references(
+                session,
+                Institution.id,
+                visible_institutions(scope),
+                references("#", changes, "institution_id"),
+                "institution",
+            ),
+            *await unknown_references(
+                session,
+                Connection.id,
+                visible_connections(scope),
+                references("#", changes, "connection_id"),
+                "connection",
+            ),
+        ]
+    )
+    errors = []
+    if changes.get("credit_limit") is not None:
+        errors += too_fine(changes["credit_limit"], account["currency"], "#/credit_limit")
+    if await _is_with_another(session, scope, account):
+        detail = "The connection is with another institution."
+        errors.append(FieldError("#/connection_id", detail))
+    if errors:
+        raise InvalidInput("The values do not fit together.", errors=errors)
+
+
+async def _is_with_another(session: AsyncSession, scope: Scope, account: Mapping[str, Any]) -> bool:
+    institution, connection = account.get("institution_id"), account.get("connection_id")
+    if institution is None or connection is None:
+        return False
+    statement = select(Connection.institution_id).where(
+        Connection.organization_id == scope.organization_id, Connection.id == connection
+    )
+    return await session.scalar(statement) not in {None, institution}
 
 
 async def _own_account(

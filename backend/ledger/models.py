@@ -11,6 +11,7 @@ from sqlalchemy import (
     CheckConstraint,
     Index,
     Numeric,
+    SmallInteger,
     String,
     UniqueConstraint,
     text,
@@ -90,12 +91,14 @@ class Connection(TenantIdentified, Timestamped, Tracked, Base):
     __table_args__ = (
         tenant_key("institution_id", "institutions"),
         one_of("status", ConnectionStatus),
+        member_key("created_by", ondelete="SET NULL (created_by)"),
     )
 
     institution_id: Mapped[UUID]
     provider: Mapped[str] = mapped_column(String(100))
     status: Mapped[str] = mapped_column(String(20), server_default=ConnectionStatus.ACTIVE)
     last_synced_at: Mapped[datetime | None]
+    created_by: Mapped[UUID | None]
 
 
 class Account(TenantIdentified, Timestamped, Tracked, Base):
@@ -173,7 +176,11 @@ class Tag(TenantIdentified, Timestamped, Tracked, Base):
 
 
 class Transaction(TenantIdentified, Timestamped, Tracked, Base):
-    """A booked movement. `amount` is positive; `kind` gives the direction."""
+    """A booked movement. `amount` is positive; `kind` gives the direction.
+
+    `confidence`, in percent, is that of whatever chose the category by itself. `recurring_on` is
+    the date of the recurring expense that it books, wherever the transaction is moved later.
+    """
 
     __tablename__ = "transactions"
     __table_args__ = (
@@ -200,10 +207,29 @@ class Transaction(TenantIdentified, Timestamped, Tracked, Base):
             unique=True,
             postgresql_where=text("external_id IS NOT NULL AND deleted_at IS NULL"),
         ),
+        CheckConstraint("confidence BETWEEN 0 AND 100", name="confidence_percent"),
+        tenant_key("recurring_id", "recurring_expenses", ondelete="SET NULL (recurring_id)"),
+        Index(  # a deleted booking stays one: what was thrown away does not come back
+            "uq_transactions_recurring",
+            "organization_id",
+            "recurring_id",
+            "recurring_on",
+            unique=True,
+            postgresql_where=text("recurring_id IS NOT NULL"),
+        ),
+        Index(
+            "ix_transactions_deleted",
+            "organization_id",
+            "date",
+            "id",
+            postgresql_where=text("deleted_at IS NOT NULL"),
+        ),
     )
 
     account_id: Mapped[UUID]
     counter_account_id: Mapped[UUID | None]
+    recurring_id: Mapped[UUID | None]
+    recurring_on: Mapped[date | None]
     kind: Mapped[str] = mapped_column(String(10))
     status: Mapped[str] = mapped_column(String(10), server_default=TransactionStatus.PAID)
     date: Mapped[date]
@@ -216,6 +242,8 @@ class Transaction(TenantIdentified, Timestamped, Tracked, Base):
     invoice_number: Mapped[str | None] = mapped_column(String(100))
     payment_method: Mapped[str | None] = mapped_column(String(20))
     external_id: Mapped[str | None] = mapped_column(String(200))
+    auto_categorised: Mapped[bool] = mapped_column(server_default=text("false"))
+    confidence: Mapped[int | None] = mapped_column(SmallInteger)
     created_by: Mapped[UUID | None]
     deleted_at: Mapped[datetime | None]
 

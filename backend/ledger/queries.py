@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from uuid import UUID
 
 from sqlalchemy import select
@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from backend.db.keyset import Order, Window, windowed
 from backend.db.locking import locked
+from backend.db.references import among
 from backend.errors import NotFound
 from backend.ledger.models import Account, AccountShare, Category, Tag
 from backend.ledger.visibility import visible_accounts, visible_categories, visible_tags
@@ -26,6 +27,7 @@ async def list_accounts(
     window: Window,
     *,
     type_: str | None = None,
+    currency: str | None = None,
     status: str | None = None,
     owner_id: UUID | None = None,
     q: str | None = None,
@@ -33,6 +35,8 @@ async def list_accounts(
     statement = select(Account).where(visible_accounts(scope))
     if type_ is not None:
         statement = statement.where(Account.type == type_)
+    if currency is not None:
+        statement = statement.where(Account.currency == currency)
     if status is not None:
         statement = statement.where(Account.status == status)
     if owner_id is not None:
@@ -102,3 +106,15 @@ async def get_category(
     if category is None:
         raise NotFound("There is no such category.")
     return category
+
+
+async def names_of(
+    session: AsyncSession, scope: Scope, words: type[Category | Tag], ids: Iterable[UUID | None]
+) -> dict[UUID | None, str]:
+    wanted = [identity for identity in ids if identity is not None]
+    rows = await session.execute(
+        select(words.id, words.name).where(
+            words.organization_id == scope.organization_id, among(words.id, wanted)
+        )
+    )
+    return {row.id: row.name for row in rows}

@@ -43,7 +43,11 @@ def audited(engine: AsyncEngine, scope: Scope) -> Callable[[httpx.Response], Awa
         if request.method not in _WRITES or not answer.is_success:
             return
         path = request.url.path
-        if path.startswith(_ASKS + _ELSEWHERE) or any(h in answer.headers for h in _LEAVES_NONE):
+        if (
+            path.startswith(_ASKS + _ELSEWHERE)
+            or path.endswith("/preview")
+            or any(h in answer.headers for h in _LEAVES_NONE)
+        ):
             return
         entries = await entries_of(engine, scope, answer)
         assert entries, f"{request.method} {path} left no entry in the audit"

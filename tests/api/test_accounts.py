@@ -83,6 +83,68 @@ async def test_the_currency_stays(act_as: ActAs, owner: Scope) -> None:
     assert_problem(answer, 422, "invalid-input", "#/currency")
 
 
+async def test_an_account_names_its_institution_and_its_connection(
+    act_as: ActAs, owner: Scope
+) -> None:
+    client = act_as(owner)
+    banks = [
+        (await client.post("/api/institutions", json={"name": name})).json()["id"]
+        for name in ("One", "Other")
+    ]
+    body = {"institution_id": banks[0], "provider": "manual"}
+    connection = (await client.post("/api/connections", json=body)).json()["id"]
+    where = {"institution_id": banks[0], "connection_id": connection, "external_id": "DE02"}
+    made = await client.post("/api/accounts", json=CARD | where)
+    account = made.json()
+    assert account | where == account
+    place = made.headers["location"]
+    moved = await client.patch(place, json={"institution_id": banks[1]})
+    assert_problem(moved, 422, "invalid-input", "#/connection_id")
+    apart = {"institution_id": banks[1], "connection_id": None, "external_id": None}
+    changed = (await client.patch(place, json=apart)).json()
+    assert changed | apart == changed
+    back = await client.patch(place, json={"connection_id": connection})
+    assert_problem(back, 422, "invalid-input", "#/connection_id")
+    loose = await client.post("/api/accounts", json=CARD | {"connection_id": connection})
+    assert loose.status_code == 201
+
+
+async def test_institutions_and_connections_of_others_are_unknown(
+    act_as: ActAs, engine: AsyncEngine, owner: Scope
+) -> None:
+    stranger = act_as(await make_member(engine, await make_organization(engine)))
+    bank = (await stranger.post("/api/institutions", json={"name": "Bank"})).json()["id"]
+    body = {"institution_id": bank, "provider": "manual"}
+    connection = (await stranger.post("/api/connections", json=body)).json()["id"]
+    client = act_as(owner)
+    place = (await client.post("/api/accounts", json=CARD)).headers["location"]
+    for name, foreign in (("institution_id", bank), ("connection_id", connection)):
+        for identity in (foreign, str(uuid4())):
+            answer = await client.post("/api/accounts", json=CARD | {name: identity})
+            assert_problem(answer, 422, "invalid-input", f"#/{name}")
+            answer = await client.patch(place, json={name: identity})
+            assert_problem(answer, 422, "invalid-input", f"#/{name}")
+
+
+async def test_a_credit_limit_fits_the_currency(act_as: ActAs, owner: Scope) -> None:
+    client = act_as(owner)
+    yen = CARD | {"currency": "JPY"}
+    answer = await client.post("/api/accounts", json=yen | {"credit_limit": "1000.5"})
+    assert_problem(answer, 422, "invalid-input", "#/credit_limit")
+    place = (await client.post("/api/accounts", json=yen)).headers["location"]
+    answer = await client.patch(place, json={"credit_limit": "0.1"})
+    assert_problem(answer, 422, "invalid-input", "#/credit_limit")
+    changed = await client.patch(place, json={"credit_limit": "1000.0", "type": "loan"})
+    assert (changed.json()["credit_limit"], changed.json()["type"]) == ("1000", "loan")
+
+
+async def test_an_external_id_is_taken_once(act_as: ActAs, owner: Scope) -> None:
+    client = act_as(owner)
+    await client.post("/api/accounts", json=CARD | {"external_id": "DE02"})
+    again = await client.post("/api/accounts", json=CARD | {"external_id": "DE02"})
+    assert_problem(again, 409, "conflict")
+
+
 async def test_an_account_with_transactions_is_kept(
     act_as: ActAs, engine: AsyncEngine, owner: Scope
 ) -> None:
@@ -126,7 +188,7 @@ async def test_lists_are_filtered(act_as: ActAs, engine: AsyncEngine, owner: Sco
     member = await colleague(engine, owner, Role.MEMBER)
     await account_of(engine, owner, name="Main", type="bank")
     await account_of(engine, owner, name="Old card", type="card", status="closed")
-    await account_of(engine, member, name="New card", type="card")
+    await account_of(engine, member, name="New card", type="card", currency="USD")
     client = act_as(owner)
 
     async def names(**query: str) -> list[str]:
@@ -136,6 +198,7 @@ async def test_lists_are_filtered(act_as: ActAs, engine: AsyncEngine, owner: Sco
     assert await names() == ["Main", "New card", "Old card"]
     assert await names(type="card") == ["New card", "Old card"]
     assert await names(status="active", q="CARD") == ["New card"]
+    assert await names(currency="USD") == ["New card"]
     assert await names(owner_id=str(member.user_id)) == ["New card"]
 
 

@@ -44,6 +44,10 @@ def writes(books: Books) -> dict[str, dict[str, Any]]:
         "accounts": {"name": "Card", "type": "card", "currency": "EUR"},
         "tags": {"name": "Travel"},
         "categories": {"name": "Food"},
+        "categories/defaults": {},
+        "institutions": {"name": "Bank"},
+        "expenses": books.expense(),
+        "transactions:bulk": {"transactions": [books.expense()]},
         "transactions": books.expense(
             tag_ids=[str(books.tag.id)],
             splits=[{"amount": "12.50"}],
@@ -63,6 +67,7 @@ def writes(books: Books) -> dict[str, dict[str, Any]]:
         **{f"POST /api/{kind}": body for kind, body in created.items()},
         **{f"PATCH /api/{kind}/{id_}": {"name": "Other"} for kind, id_ in own.items()},
         **{f"DELETE /api/{kind}/{id_}": {} for kind, id_ in own.items()},
+        f"PUT /api/accounts/{books.account.id}/balances/2025-03-10": {"balance": "1"},
     }
 
 

@@ -17,6 +17,8 @@ from tests.warehouse.hand_made import publish_hand_made
 
 async def test_the_process_is_alive_without_anything_else(stranger: httpx.AsyncClient) -> None:
     answer = await stranger.get("/healthz")
+    head = await stranger.head("/healthz")  # some probes ask for no more
+    assert (head.status_code, head.content) == (200, b"")
     assert (answer.status_code, answer.json()) == (200, {"status": "ok"})
 
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 from uuid import uuid4
 
@@ -14,6 +15,7 @@ from tests.api.conftest import ActAs
 from tests.api.problem import assert_problem
 from tests.factories import (
     add_account,
+    add_category,
     add_split,
     add_transaction,
     make_member,
@@ -65,7 +67,54 @@ async def test_lists_are_filtered(act_as: ActAs, books: Books, engine: AsyncEngi
     assert await found(q="0%") == ["50%"]
     assert await found(q="g_s") == ["50%"]
     assert await found(q="e_t") == []
-    assert await found(from_date="2025-02-01", to_date="2025-01-01") == []
+
+
+async def test_more_filters(act_as: ActAs, books: Books, engine: AsyncEngine) -> None:
+    scope = books.scope
+    async with organization_session(engine, scope.organization_id) as session:
+        below = await add_category(session, parent_id=books.category.id)
+        deepest = await add_category(session, parent_id=below.id)
+
+        async def add(name: str, **values: Any) -> Transaction:
+            values.setdefault("category_id", books.category.id)
+            return await add_transaction(session, books.account.id, description=name, **values)
+
+        await add("a", category_id=below.id, amount=Decimal(3))
+        await add("b", category_id=deepest.id, amount=Decimal(1), vendor="The Shop")
+        await add("c", amount=Decimal(2), currency="USD", payment_method="cash", external_id="7")
+        await add("d", auto_categorised=True, confidence=80, amount=Decimal(4))
+        await add("e", category_id=None, amount=Decimal(5))
+        half = await add("f", category_id=None, amount=Decimal(6))
+        await add_split(session, half.id, Decimal(3), category_id=below.id)
+        await add_split(session, half.id, Decimal(3))
+        whole = await add("g", category_id=None, amount=Decimal(7))
+        await add_split(session, whole.id, Decimal(7), category_id=deepest.id)
+        gone = await add("h", amount=Decimal(8))
+        gone.deleted_at = datetime.now(UTC)
+    client = act_as(scope)
+
+    async def found(**query: str) -> str:
+        answer = await client.get("/api/transactions", params={"sort": "amount"} | query)
+        assert answer.status_code == 200, answer.text
+        return "".join(t["description"] for t in answer.json()["items"])
+
+    assert await found() == "bcadefg"
+    assert await found(sort="-amount") == "gfedacb"
+    top = str(books.category.id)
+    assert await found(category_id=top) == "cd"
+    assert await found(category_id=top, include_subcategories="true") == "bcadfg"
+    assert await found(category_id=str(below.id), include_subcategories="true") == "bafg"
+    assert await found(uncategorised="true") == "ef"
+    assert await found(vendor="the shop") == "b"
+    assert await found(vendor="shop") == ""
+    assert await found(currency="USD") == "c"
+    assert await found(payment_method="cash") == "c"
+    assert await found(external_id="7") == "c"
+    assert await found(auto_categorised="true") == "d"
+    assert await found(auto_categorised="false") == "bcaefg"
+    assert await found(min_amount="2.00", max_amount="4") == "cad"
+    assert await found(deleted="true") == "h"
+    assert await found(deleted="true", uncategorised="true") == ""
 
 
 @pytest.mark.parametrize("field", ["account_id", "category_id", "tag_id", "budget_id"])
@@ -90,7 +139,13 @@ async def test_filtering_by_what_is_not_ones_own(
         ({"account_id": "1' OR '1'='1"}, "account_id"),
         ({"from_date": "yesterday"}, "from_date"),
         ({"to_date": "99999-01-01"}, "to_date"),
-        ({"sort": "amount"}, "sort"),
+        ({"from_date": "2025-02-01", "to_date": "2025-01-31"}, "to_date"),
+        ({"min_amount": "2", "max_amount": "1.99"}, "max_amount"),
+        ({"min_amount": "-1"}, "min_amount"),
+        ({"currency": "QQQ"}, "currency"),
+        ({"payment_method": "barter"}, "payment_method"),
+        ({"deleted": "perhaps"}, "deleted"),
+        ({"sort": "vendor"}, "sort"),
         ({"kind": "expense; DROP TABLE transactions"}, "kind"),
         ({"acount_id": NOBODYS}, "acount_id"),
         ({"limit": "1e3"}, "limit"),
@@ -104,7 +159,7 @@ async def test_bad_parameters_of_a_list(
     assert_problem(answer, 422, "invalid-input", pointer)
 
 
-@pytest.mark.parametrize("sort", ["date", "-date"])
+@pytest.mark.parametrize("sort", ["date", "-date", "amount", "-amount"])
 async def test_pages_hold_each_row_once_while_others_are_written(
     act_as: ActAs, books: Books, engine: AsyncEngine, sort: str
 ) -> None:
@@ -112,7 +167,10 @@ async def test_pages_hold_each_row_once_while_others_are_written(
     async with organization_session(engine, organization_id) as session:
         rows = [
             await add_transaction(
-                session, books.account.id, date=date(2025, 1, 1) + timedelta(days=n // 3)
+                session,
+                books.account.id,
+                date=date(2025, 1, 1) + timedelta(days=n // 3),
+                amount=Decimal(100 + n // 3),
             )
             for n in range(11)
         ]
@@ -127,10 +185,10 @@ async def test_pages_hold_each_row_once_while_others_are_written(
         query["cursor"] = listed["next_cursor"]
         async with organization_session(engine, organization_id) as session:
             # Before and after the whole list: neither shifts what is still to come.
-            await add_transaction(session, books.account.id, date=date(2024, 1, 1))
-            await add_transaction(session, books.account.id, date=date(2026, 1, 1))
+            for day, amount in ((date(2024, 1, 1), 1), (date(2026, 1, 1), 999)):
+                await add_transaction(session, books.account.id, date=day, amount=Decimal(amount))
     assert [i for i in seen if i in {str(r.id) for r in rows}] == [
-        str(r.id) for r in sorted(rows, key=lambda r: (r.date, r.id), reverse=sort == "-date")
+        str(r.id) for r in sorted(rows, key=lambda r: (r.date, r.id), reverse=sort[0] == "-")
     ]
     assert len(seen) == len(set(seen))
 

@@ -51,20 +51,25 @@ async def test_an_expense_is_booked_with_everything_it_has(
 
 
 @pytest.mark.parametrize(
-    ("sent", "stored"),
+    ("currency", "sent", "stored"),
     [
-        ('"12.5"', "12.50"),
-        ("12.5", "12.50"),
-        ("12", "12.00"),
-        ("0.1", "0.10"),
-        ('"0.0001"', "0.0001"),
-        ("1e-4", "0.0001"),
-        ('"12345678901234.5678"', "12345678901234.5678"),
-        ("99999999999.9999", "99999999999.9999"),
+        ("EUR", '"12.5"', "12.50"),
+        ("EUR", "12.5", "12.50"),
+        ("EUR", "12", "12.00"),
+        ("EUR", "0.1", "0.10"),
+        ("EUR", '"12345678901234.5600"', "12345678901234.56"),
+        ("CLF", '"0.0001"', "0.0001"),
+        ("CLF", "1e-4", "0.0001"),
+        ("CLF", '"12345678901234.5678"', "12345678901234.5678"),
+        ("CLF", "99999999999.9999", "99999999999.9999"),
+        ("JPY", '"10.0"', "10"),
+        ("KWD", '"1.125"', "1.125"),
     ],
 )
-async def test_amounts_are_exact(act_as: ActAs, books: Books, sent: str, stored: str) -> None:
-    body = json.dumps(books.expense(amount="?")).replace('"?"', sent)
+async def test_amounts_are_exact(
+    act_as: ActAs, books: Books, currency: str, sent: str, stored: str
+) -> None:
+    body = json.dumps(books.expense(amount="?", currency=currency)).replace('"?"', sent)
     answer = await act_as(books.scope).post(
         "/api/transactions", content=body, headers={"Content-Type": "application/json"}
     )
@@ -114,18 +119,31 @@ async def test_what_is_no_amount_is_refused(act_as: ActAs, books: Books, sent: s
         ({"splits": [{"amount": "12.50", "budget_id": NOBODYS}]}, "#/splits/0/budget_id"),
         ({"splits": [{"amount": "12.50", "tag_id": NOBODYS}]}, "#/splits/0/tag_id"),
         ({"kind": "transfer", "counter_account_id": NOBODYS}, "#/counter_account_id"),
+        ({"amount": "10.5", "currency": "JPY"}, "#/amount"),
+        ({"amount": "10.001"}, "#/amount"),
+        (
+            {
+                "amount": "10",
+                "currency": "JPY",
+                "splits": [{"amount": "5"}, {"amount": "4.5"}, {"amount": "0.5"}],
+            },
+            ("#/splits/1/amount", "#/splits/2/amount"),
+        ),
+        ({"confidence": 101}, "#/confidence"),
+        ({"confidence": -1}, "#/confidence"),
         ({"counter_account_id": "own"}, "#/counter_account_id"),
         ({"kind": "transfer", "counter_account_id": "own"}, "#/counter_account_id"),
         ({"vendro": "x"}, "#/vendro"),
     ],
 )
 async def test_bad_input_is_pointed_at_and_books_nothing(
-    act_as: ActAs, books: Books, change: dict[str, Any], pointer: str
+    act_as: ActAs, books: Books, change: dict[str, Any], pointer: str | tuple[str, ...]
 ) -> None:
     client = act_as(books.scope)
     own = {k: str(books.account.id) if v == "own" else v for k, v in change.items()}
     answer = await client.post("/api/transactions", json=books.expense(**own))
-    assert_problem(answer, 422, "invalid-input", pointer)
+    pointers = (pointer,) if isinstance(pointer, str) else pointer
+    assert_problem(answer, 422, "invalid-input", *pointers)
     assert (await client.get("/api/transactions")).json()["items"] == []
 
 
@@ -253,3 +271,23 @@ async def test_a_deleted_transaction_is_gone_from_everywhere_but_the_books(
         assert row is not None
         assert row.deleted_at is not None
         assert await session.scalar(select(BudgetAttribution)) is None
+
+
+async def test_a_category_that_somebody_chooses_was_not_chosen_by_itself(
+    act_as: ActAs, books: Books
+) -> None:
+    client = act_as(books.scope)
+    guessed = {"category_id": str(books.category.id), "auto_categorised": True, "confidence": 60}
+    booked = await post(client, books.expense(**guessed))
+    place = f"/api/transactions/{booked['id']}"
+
+    async def patched(**change: object) -> tuple[bool, int | None]:
+        answer = await client.patch(place, json=change)
+        assert answer.status_code == 200, answer.text
+        return answer.json()["auto_categorised"], answer.json()["confidence"]
+
+    assert (booked["auto_categorised"], booked["confidence"]) == (True, 60)
+    assert await patched(vendor="x", category_id=str(books.category.id)) == (True, 60)
+    assert await patched(category_id=None) == (False, None)
+    assert await patched(**guessed) == (True, 60)
+    assert await patched(confidence=100) == (True, 100)

@@ -240,7 +240,7 @@ class BudgetMachine(RuleBasedStateMachine):
             "budget_id": budget,
         }
         self.nodes[budget].spent += amount if kind == "expense" else -amount
-        return self.act(lambda s: create_transaction(s, self.scope, values)).id
+        return self.act(lambda s: create_transaction(s, self.scope, values))[0].id
 
     @precondition(lambda self: self.nodes)
     @rule(at=picks, amount=sums)

@@ -209,3 +209,26 @@ def test_any_day_can_be_today(today: date) -> None:
     assert 1095 <= (today - ledger.starts_on).days + 1 <= 1096
     assert all(ledger.starts_on <= movement.date <= today for movement in ledger.movements)
     assert all(movement.amount > Decimal(0) for movement in ledger.movements)
+
+
+async def test_the_audit_tells_of_everything_the_seed_made(seeded: AsyncEngine) -> None:
+    tables = {
+        "account": "accounts",
+        "budget": "budgets",
+        "category": "categories",
+        "connection": "connections",
+        "institution": "institutions",
+        "tag": "tags",
+        "transaction": "transactions",
+    }
+    for name, table in tables.items():
+        untold = f"""
+            SELECT id FROM {table} EXCEPT
+            SELECT e.object_id FROM audit_entries e
+            JOIN audit_payloads p ON p.organization_id = e.organization_id AND p.entry_id = e.id
+            WHERE e.actor = 'system:seed' AND e.object_type = '{name}'
+              AND p.after->>'id' IS NOT NULL
+        """
+        assert await fetch(seeded, ORGANIZATION_ID, untold) == []
+        [(rows,)] = await fetch(seeded, ORGANIZATION_ID, f"SELECT count(*) FROM {table}")
+        assert rows > 0

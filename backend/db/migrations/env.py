@@ -18,6 +18,10 @@ from backend.settings import Settings
 for feature in ("audit", "idempotency", "identity", "ledger", "budgets", "jobs"):
     import_module(f"backend.{feature}.models")
 import_module("backend.budgets.commitments")
+import_module("backend.usage.models")
+import_module("backend.imports.models")
+for part in ("rule_models", "receipt_models"):
+    import_module(f"backend.ledger.{part}")
 
 
 ischema_names["xid8"] = Xid8  # so that autogenerate can compare the column

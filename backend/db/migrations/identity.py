@@ -26,11 +26,14 @@ def secure_identity_table(table: str) -> list[str]:
 
 
 def identity_function(signature: str) -> list[str]:
-    """Statements that let the application call a function as the identity role, and nobody else."""
+    """Statements that let the application call a function as the identity role, and nobody else.
+
+    It is given away last: a REVOKE by who does not own it any more would do nothing but warn.
+    """
     return [
-        f"ALTER FUNCTION {signature} OWNER TO outlay_identity",
         f"REVOKE ALL ON FUNCTION {signature} FROM PUBLIC",
         f"GRANT EXECUTE ON FUNCTION {signature} TO outlay_app",
+        f"ALTER FUNCTION {signature} OWNER TO outlay_identity",
     ]
 
 

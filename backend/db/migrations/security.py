@@ -134,9 +134,10 @@ IDENTITY_FUNCTIONS = [
             "create_user(text, text, text)",
         )
         for statement in (
-            f"ALTER FUNCTION {signature} OWNER TO outlay_identity",
+            # Given away last: a REVOKE by who does not own it any more would only warn.
             f"REVOKE ALL ON FUNCTION {signature} FROM PUBLIC",
             f"GRANT EXECUTE ON FUNCTION {signature} TO outlay_app",
+            f"ALTER FUNCTION {signature} OWNER TO outlay_identity",
         )
     ),
 ]

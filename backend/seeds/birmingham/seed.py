@@ -31,6 +31,7 @@ from backend.ledger.models import (
     TransactionTag,
 )
 from backend.scope import ApprovalLevel, Role
+from backend.seeds.audit import record_seed
 from backend.seeds.birmingham.budgets import (
     BudgetLine,
     Place,
@@ -98,6 +99,7 @@ async def seed_birmingham(
         await refresh_statistics(session)
         await _add_purchases(session, source, budgets)
         await _share(session, source, budgets, users)
+        await record_seed(session)
         return await report(
             session,
             created=True,

@@ -27,6 +27,7 @@ from backend.ledger.models import (
     TransactionSplit,
     TransactionTag,
 )
+from backend.seeds.audit import record_seed
 from backend.seeds.household.budgets import MonthlyBudget, budget_id, budget_names, plan_budgets
 from backend.seeds.household.ledger import Ledger, generate_ledger, generate_rates
 from backend.seeds.household.movement import Movement
@@ -63,6 +64,7 @@ async def seed_household(
         await _add_budgets(session, children, users, BudgetLevel.DEPARTMENT)
         await _add_movements(session, ledger)
         await _add_days(session, ledger, seed)
+        await record_seed(session)
         return await report(
             session,
             created=True,
