@@ -5,7 +5,7 @@ Only what succeeded is kept: a refused request had no effect, so it may be tried
 
 from __future__ import annotations
 
-from hashlib import sha256
+import hmac
 from typing import Annotated
 
 from fastapi import Header, Request, Response
@@ -45,14 +45,24 @@ class Repeated(Exception):
 async def begin(
     session: AsyncSession, scope: Scope, request: Request, key: str, secret: SecretStr
 ) -> keys.Request:
-    """Claim the key for this transaction; raises `Repeated` when the request was done before."""
-    query = request.url.query.encode()
-    parts = [request.method.encode(), request.url.path.encode(), query, await request.body()]
-    claimed = keys.Request(key, sha256(b"\n".join(parts)).digest())
+    """Claim the key for this transaction; raises `Repeated` when the request was done before.
+
+    Asked with other rights it is another request: an answer may show what a lesser token of the
+    same user, or a lesser role, may not see.
+    """
+    rights = [scope.role, scope.read_only, scope.without_admin, scope.api_token_id]
+    target = f"{rights}\n{request.method}\n{request.url.path}\n{request.url.query}\n"
+    claimed = keys.Request(key, digest(target.encode() + await request.body(), secret))
     kept = await keys.claim(session, scope, claimed)
     if kept is not None:
         raise Repeated(repeat(kept, secret))
     return claimed
+
+
+def digest(request: bytes, secret: SecretStr) -> bytes:
+    """Keyed, since a request may hold a password, which nobody shall guess from a kept digest."""
+    key = hmac.digest(secret.get_secret_value().encode(), b"kept requests", "sha256")
+    return hmac.digest(key, request, "sha256")
 
 
 async def finish(

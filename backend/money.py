@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
+from decimal import Context, Decimal
 
 # Active codes by the number of decimals of their minor unit, funds and metals left out.
 _MINOR_UNITS = {
@@ -26,6 +26,8 @@ EXPONENTS: dict[str, int] = {
     **{code: places for places, codes in _MINOR_UNITS.items() for code in codes.split()},
 }
 
+_WIDE = Context(prec=100)
+
 
 def format_amount(amount: Decimal, currency: str) -> str:
     """`amount` in plain digits: the decimals of the currency's minor unit, more only if needed.
@@ -39,7 +41,12 @@ def format_amount(amount: Decimal, currency: str) -> str:
 
 def round_amount(amount: Decimal, currency: str) -> Decimal:
     """`amount` to the currency's minor unit, halves to the even one."""
-    return amount.quantize(Decimal(1).scaleb(-EXPONENTS.get(currency, 2)))
+    return rounded_to(amount, EXPONENTS.get(currency, 2))
+
+
+def rounded_to(number: Decimal, places: int) -> Decimal:
+    """`number` to that many decimals, also where it has more digits than contexts usually hold."""
+    return number.quantize(Decimal(1).scaleb(-places), context=_WIDE)
 
 
 def fits_currency(amount: Decimal, currency: str) -> bool:

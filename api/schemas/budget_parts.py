@@ -13,7 +13,7 @@ from pydantic_core import PydanticCustomError
 from api.schemas.common import UNQUOTED, Input, Name, NonNegativeAmount, Output, amount_schema
 from backend.budgets.models import BudgetRule
 from backend.budgets.standing import Standing
-from backend.money import format_amount, round_amount
+from backend.money import format_amount, round_amount, rounded_to
 
 Threshold = Annotated[int, Field(ge=1, le=1000, description="Percent of the amount."), UNQUOTED]
 
@@ -22,7 +22,7 @@ Money = Annotated[str, Field(examples=["1250.00"])]
 
 Percent = Annotated[
     Decimal,
-    PlainSerializer(lambda value: float(round(value, 2)), return_type=float),
+    PlainSerializer(lambda value: float(rounded_to(value, 2)), return_type=float),
     Field(examples=[62.5]),
 ]
 PercentInput = Annotated[

@@ -30,7 +30,7 @@ from api.schemas.common import (
 from backend.budgets.commitments import GoalProgress, GoalType
 from backend.budgets.goal_measures import Pace
 from backend.budgets.goals import MeasuredGoal
-from backend.money import format_amount
+from backend.money import format_amount, rounded_to
 
 Unit = Annotated[ShortText, Field(max_length=50)]
 
@@ -158,7 +158,9 @@ class GoalOut(Versioned):
             progress_percent=measures.progress,
             time_elapsed_percent=measures.time_elapsed,
             pace=measures.pace,
-            projected=None if measures.projected is None else _count(round(measures.projected, 2)),
+            projected=None
+            if measures.projected is None
+            else _count(rounded_to(measures.projected, 2)),
             value=_money(measures.value, currency),
             roi_percent=measures.roi,
             cpa=_money(measures.cpa, currency),
@@ -202,6 +204,10 @@ class ProgressOut(Output):
         return cls(value=_count(row.value), **values)
 
 
+def _projected(value: Decimal | None) -> str | None:
+    return None if value is None else _count(rounded_to(value, 2))
+
+
 def _count(value: Decimal) -> str:
     return format(value.normalize(), "f")
 
@@ -209,4 +215,5 @@ def _count(value: Decimal) -> str:
 def _money(value: Decimal | None, currency: str) -> str | None:
     if value is None:
         return None
-    return format_amount(value, currency) if value == round(value, 4) else rounded(value, currency)
+    exact = value == rounded_to(value, 4)
+    return format_amount(value, currency) if exact else rounded(value, currency)

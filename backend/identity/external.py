@@ -16,12 +16,14 @@ from uuid import UUID
 
 import jwt
 import structlog
-from sqlalchemy import text
+from sqlalchemy import func, text, update
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
+from sqlalchemy.sql.dml import ReturningUpdate
 
 from backend.audit.record import record
 from backend.db.engine import enter_organization
 from backend.errors import Unauthenticated, Unavailable
+from backend.identity.models import ApiToken
 from backend.identity.queries import Credential, find_external_user, find_memberships
 from backend.settings import Settings
 
@@ -34,6 +36,7 @@ _REQUIRED_CLAIMS = ("iss", "aud", "exp", "iat", "sub")
 _log = structlog.get_logger(__name__)
 
 _LINK = text("SELECT link_external_user(:issuer, :subject, :email)")
+_END_PASSWORD = text("SELECT set_password(:user_id, NULL, :at)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,14 +145,31 @@ async def external_credential(engine: AsyncEngine, claims: ExternalClaims) -> Cr
 
 
 async def _link(engine: AsyncEngine, claims: ExternalClaims, email: str) -> UUID | None:
-    """None for an address that nobody has, or whose user another subject is linked to already."""
+    """None for an address that nobody has, or whose user another subject is linked to already.
+
+    Nobody had proven the address before: who registered it may have been anybody. So the password
+    ends here, and all that was made with it; from now on one comes by the provider.
+    """
     values = {"issuer": claims.issuer, "subject": claims.subject, "email": email}
     async with AsyncSession(engine) as session, session.begin():
         user_id: UUID | None = (await session.execute(_LINK, values)).scalar_one()
         if user_id is None:  # perhaps a request at the same time has just linked it
             return await find_external_user(session, claims.issuer, claims.subject)
-        for membership in (await find_memberships(session, user_id))[:1]:
+        await session.execute(_END_PASSWORD, {"user_id": user_id, "at": datetime.now(UTC)})
+        after = {"issuer": claims.issuer, "subject": claims.subject}
+        for n, membership in enumerate(await find_memberships(session, user_id)):
             await enter_organization(session, membership.organization_id)
-            after = {"issuer": claims.issuer, "subject": claims.subject}
-            await record(session, str(user_id), "link", "user", user_id, after=after)
+            if n == 0:  # an entry has to be somewhere
+                await record(session, str(user_id), "link", "user", user_id, after=after)
+            for token_id in await session.scalars(_revoke_tokens(user_id)):
+                await record(session, str(user_id), "revoke", "api_token", token_id)
         return user_id
+
+
+def _revoke_tokens(user_id: UUID) -> ReturningUpdate[UUID]:
+    return (
+        update(ApiToken)
+        .where(ApiToken.user_id == user_id, ApiToken.revoked_at.is_(None))
+        .values(revoked_at=func.now())
+        .returning(ApiToken.id)
+    )

@@ -119,6 +119,8 @@ async def remove_member(
         raise Forbidden("This token may only read.")
     if user_id != scope.user_id:
         require_administrator(scope)
+    elif scope.without_admin:
+        raise Forbidden("This needs a login, or a token with the scope `admin`.")
     await _lock_owners(session, scope)
     member = await get_member(session, scope, user_id, lock=True)
     require_version(member, expected)

@@ -9,8 +9,9 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, func, or_, select
+from sqlalchemy import ColumnElement, Select, and_, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import InstrumentedAttribute
 
 from backend.db.keyset import Order, Window, windowed
 from backend.ledger.category_tree import subtree
@@ -130,16 +131,18 @@ def _within(filters: Filters) -> list[ColumnElement[bool]]:
 def _in_category(scope: Scope, category_id: UUID, *, below: bool) -> ColumnElement[bool]:
     wanted = subtree(scope, category_id) if below else [category_id]
     part = _parts().where(TransactionSplit.category_id.in_(wanted))
-    return or_(Transaction.category_id.in_(wanted), part.exists())
+    whole = Transaction.category_id.in_(wanted)
+    return or_(and_(whole, _counts_itself(TransactionSplit.category_id)), part.exists())
 
 
 def _uncategorised() -> list[ColumnElement[bool]]:
     """Without a category, and without splits that all have one."""
-    lacking = _parts().where(TransactionSplit.category_id.is_(None))
-    return [
-        Transaction.category_id.is_(None),
-        or_(~_parts().exists(), lacking.exists()),
-    ]
+    return [Transaction.category_id.is_(None), _counts_itself(TransactionSplit.category_id)]
+
+
+def _counts_itself(column: InstrumentedAttribute[UUID | None]) -> ColumnElement[bool]:
+    """Not where all its splits have their own: then what the transaction has counts nowhere."""
+    return or_(~_parts().exists(), _parts().where(column.is_(None)).exists())
 
 
 def _with_tag(tag_id: UUID) -> ColumnElement[bool]:
@@ -149,7 +152,7 @@ def _with_tag(tag_id: UUID) -> ColumnElement[bool]:
         TransactionTag.tag_id == tag_id,
     )
     part = _parts().where(TransactionSplit.tag_id == tag_id)
-    return or_(tagged.exists(), part.exists())
+    return or_(and_(tagged.exists(), _counts_itself(TransactionSplit.tag_id)), part.exists())
 
 
 def _parts() -> Select[UUID]:

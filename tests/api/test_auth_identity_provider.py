@@ -25,7 +25,7 @@ from backend.db.bootstrap import connect
 from backend.identity.external import IdentityProvider
 from backend.scope import Role, Scope
 from backend.settings import Settings
-from tests.api.people import bearer, client_from, email_of, join
+from tests.api.people import bearer, client_from, email_of, join, log_in, until_refused
 from tests.api.problem import assert_problem
 from tests.factories import make_member, make_organization
 
@@ -299,3 +299,19 @@ async def test_the_header_picks_the_organization(
 def test_half_a_provider_is_refused(given: dict[str, Any]) -> None:
     with pytest.raises(ValidationError, match=r"idp_|identity provider"):
         Settings(**given)
+
+
+async def test_who_registered_the_address_first_is_out_once_it_is_proven(
+    client: httpx.AsyncClient,
+) -> None:
+    address, password = "victim@corp.example", "the first one's own password"
+    body = {"email": address, "name": "V", "password": password}
+    assert (await client.post("/api/auth/register", json=body)).status_code == 202
+    first = bearer((await log_in(client, address, password)).json()["access_token"])
+    token = (await client.post("/api/tokens", json={"name": "door"}, headers=first)).json()["token"]
+    theirs = sign(sub="victim", email=address, email_verified=True)
+    assert (await ask(client, theirs)).status_code == 200
+    assert_problem(await log_in(client, address, password), 401, "unauthenticated")
+    for kept in (first["Authorization"].removeprefix("Bearer "), token):
+        assert_problem(await until_refused(client, kept), 401, "unauthenticated")
+    assert (await ask(client, theirs)).status_code == 200

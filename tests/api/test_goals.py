@@ -188,3 +188,31 @@ async def test_a_goal_is_as_visible_as_its_budget(
         assert (await client.get("/api/goals")).json()["items"] == []
         refused = await client.post("/api/goals", json=body)
         assert_problem(refused, 422, "invalid-input", "#/budget_id")
+
+
+async def test_goals_of_any_size_can_be_shown(act_as: ActAs, books: Books) -> None:
+    client = act_as(books.scope)
+    budget = await plan(client, "Moon", "10")
+    great = {"target": "99999999999999", "unit_value": "1000000000"}
+    goal = await set_goal(client, budget["id"], **great)
+    assert (await tell(client, goal["id"], "ads", "99999999999998")).status_code == 201
+    await spend(client, books.account.id, "0.01", budget_id=budget["id"])
+    assert (await client.get(f"/api/goals/{goal['id']}")).status_code == 200
+    assert (await client.get("/api/goals")).status_code == 200
+
+
+async def test_its_money_is_no_finer_than_the_currency(act_as: ActAs, owner: Scope) -> None:
+    client = act_as(owner)
+    budget = await plan(client, "Budget", "100")
+    goal = await set_goal(client, budget["id"], type="revenue", target="300.50")
+    place = f"/api/goals/{goal['id']}"
+    for name in ("unit_value", "target"):
+        body = LEADS | {"type": "revenue", name: "1.001"}
+        for answer in (
+            await client.post(f"/api/budgets/{budget['id']}/goals", json=body),
+            await client.patch(place, json={name: "1.001"}),
+        ):
+            assert_problem(answer, 422, "invalid-input", f"#/{name}")
+    # Leads are not money.
+    assert (await client.patch(place, json={"type": "leads"})).status_code == 200
+    assert (await client.patch(place, json={"target": "1.5"})).status_code == 200

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from hashlib import sha256
 from typing import Any
 from uuid import uuid4
 
@@ -211,3 +212,28 @@ async def test_as_many_effects_as_keys(act_as: ActAs, engine: AsyncEngine, books
     first = {answer.json()["description"]: told(answer) for answer in done}
     for name in names[:20]:
         assert told(await attempt(name)) == first[name]
+
+
+async def test_another_token_of_the_same_user_gets_no_answer_of_the_first(
+    act_as: ActAs, stranger: httpx.AsyncClient, owner: Scope
+) -> None:
+    client = act_as(owner)
+    reader = (await client.post("/api/tokens", json={"name": "r", "scopes": ["read"]})).json()
+    body = {"name": "w", "scopes": ["admin"]}
+    made = await client.post("/api/tokens", json=body, headers=key())
+    assert made.status_code == 201
+    headers = {"Authorization": f"Bearer {reader['token']}"} | key()
+    again = await stranger.post("/api/tokens", json=body, headers=headers)
+    assert_problem(again, 422, "invalid-input", "Idempotency-Key")
+    assert made.json()["token"] not in again.text
+
+
+async def test_a_kept_digest_is_no_hash_of_the_request(
+    act_as: ActAs, engine: AsyncEngine, owner: Scope
+) -> None:
+    made = await act_as(owner).post("/api/accounts", json=CARD, headers=key())
+    sent = made.request.content
+    async with organization_session(engine, owner.organization_id) as session:
+        [kept] = await session.scalars(select(IdempotencyKey.request_digest))
+    for known in (sent, b"POST\n/api/accounts\n\n" + sent):
+        assert kept != sha256(known).digest()

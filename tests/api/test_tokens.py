@@ -199,3 +199,13 @@ async def test_the_list_is_walked_by_cursor(act_as: ActAs, owner: Scope) -> None
     assert (found, rest["next_cursor"]) == (made[::-1], None)
     answer = await client.get("/api/tokens", params={"cursor": "x"})
     assert_problem(answer, 422, "invalid-input", "cursor")
+
+
+async def test_a_token_without_admin_does_not_end_a_membership(
+    act_as: ActAs, engine: AsyncEngine, stranger: httpx.AsyncClient, owner: Scope
+) -> None:
+    member = await make_member(engine, owner.organization_id, Role.MEMBER)
+    token = (await make(act_as(member), "write"))["token"]
+    headers = bearer(token) | {"If-Match": "*"}
+    gone = await stranger.delete(f"/api/members/{member.user_id}", headers=headers)
+    assert_problem(gone, 403, "forbidden")

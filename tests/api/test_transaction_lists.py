@@ -12,6 +12,7 @@ from backend.db.engine import organization_session
 from backend.ledger.models import Transaction
 from tests.api.books import NOBODYS, Books, open_books
 from tests.api.conftest import ActAs
+from tests.api.plans import spend
 from tests.api.problem import assert_problem
 from tests.factories import (
     add_account,
@@ -203,3 +204,28 @@ async def test_a_cursor_does_not_fit_another_order(
     cursor = (await client.get("/api/transactions", params={"limit": 1})).json()["next_cursor"]
     answer = await client.get("/api/transactions", params={"cursor": cursor, "sort": "date"})
     assert_problem(answer, 422, "invalid-input", "cursor")
+
+
+async def test_what_is_wholly_split_is_listed_where_its_parts_count(
+    act_as: ActAs, books: Books
+) -> None:
+    client = act_as(books.scope)
+    other = (await client.post("/api/categories", json={"name": "Elsewhere"})).json()["id"]
+    whole = str(books.category.id)
+    made = await spend(
+        client,
+        books.account.id,
+        "10",
+        category_id=whole,
+        tag_ids=[str(books.tag.id)],
+        splits=[{"amount": "4", "category_id": other}, {"amount": "6", "category_id": other}],
+    )
+
+    async def listed(**query: str) -> list[str]:
+        answer = await client.get("/api/transactions", params=query)
+        return [row["id"] for row in answer.json()["items"]]
+
+    assert made["id"] not in await listed(category_id=whole)
+    assert await listed(category_id=other) == [made["id"]]
+    # Its splits have no tags of their own, so they have the transaction's.
+    assert made["id"] in await listed(tag_id=str(books.tag.id))
