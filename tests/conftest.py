@@ -16,7 +16,7 @@ from backend.db.engine import create_engine
 from backend.settings import Settings
 from tests import server
 from tests.sizes import PROFILE
-from tests.world import World, build_world
+from tests.world import World, build_world, copy_world
 
 # Derandomized in CI: a red run can be repeated; `make test-long` explores.
 hypothesis_settings.register_profile("ci", derandomize=True, deadline=None, database=None)
@@ -89,5 +89,5 @@ def _no_environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def world(server_url: str, shared_folder: Path) -> World:
-    """Two organizations with a published generation; shared by the whole run, so only read it."""
-    return asyncio.run(build_world(server_url, shared_folder))
+    """Two organizations with a published generation; tests leave it as it was."""
+    return asyncio.run(copy_world(build_world(server_url, shared_folder), server_url))

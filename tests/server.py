@@ -61,13 +61,13 @@ class Server:
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
-async def clone(base: str) -> str:
-    """A fresh migrated database; answers its URL."""
+async def clone(base: str, *, template: str = TEMPLATE) -> str:
+    """A copy of a database nobody is connected to, by default the migrated one; answers its URL."""
     name = f"test_{uuid4().hex}"
     connection = await connect(make_url(f"{base}/postgres"))
     try:
         await connection.execute(
-            f'CREATE DATABASE "{name}" OWNER outlay_owner TEMPLATE {TEMPLATE} STRATEGY file_copy'
+            f'CREATE DATABASE "{name}" OWNER outlay_owner TEMPLATE "{template}" STRATEGY file_copy'
         )
     finally:
         await connection.close()

@@ -185,6 +185,7 @@ async def _check(
         "amount": recurring.amount,
         "currency": recurring.currency,
         "kind": recurring.kind,
+        "date": recurring.starts_on,
         "tag_ids": tag_ids,
     }
     known = await booking_rules.look_up(session, scope, [row])

@@ -133,6 +133,19 @@ async def _household(engine: AsyncEngine) -> dict[str, UUID]:
         foreign = {"account_id": card.id, "currency": "USD"}
         await book("expense", "10", 14, **foreign)
         unconverted = await book("expense", "20", 20, budget_id=team.id, **foreign)
+        for day, cost in ((14, "0.000000800001"), (20, "5")):
+            await make.add_cloud_cost(
+                session,
+                card.id,
+                service_name="Queue",
+                region_id="eu-west-1",
+                region_name="Ireland",
+                charge_period_start=datetime(2025, 3, day, 23, tzinfo=UTC),
+                charge_period_end=datetime(2025, 3, day + 1, tzinfo=UTC),
+                billed_cost=Decimal(0),
+                effective_cost=Decimal(cost),
+                billing_currency="USD",
+            )
         for account, day, balance in (
             (current, 1, "1000"),
             (current, 5, "-900.5"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from uuid import UUID
@@ -92,9 +92,26 @@ async def _fill(session: AsyncSession, owner: UUID) -> None:
             BudgetRule(budget_id=months.id, category_id=living.id),
             BudgetRule(budget_id=dollars.id, category_id=food.id, tag_id=tag.id),
             BudgetRule(budget_id=other.id, account_id=account.id),
+            BudgetRule(budget_id=dollars.id, service="Queue"),
+            BudgetRule(budget_id=months.id, region="eu-west-1"),
+            BudgetRule(budget_id=other.id, service="Queue", region="Ireland"),
         ]
     )
     await session.flush()
+    for _ in range(60):
+        begins = datetime(2024, 12, 20, tzinfo=UTC) + timedelta(hours=chance.randint(0, 40) * 30)
+        region = chance.choice([None, "eu-west-1", "us-east-1"])
+        await make.add_cloud_cost(
+            session,
+            account.id,
+            service_name=chance.choice(["Queue", "Queue", "Storage"]),
+            region_id=region,
+            region_name="Ireland" if region == "eu-west-1" else None,
+            charge_period_start=begins,
+            charge_period_end=begins + timedelta(hours=1),
+            effective_cost=Decimal(chance.randint(-10, 10**9)) / 10**8,
+            billing_currency=chance.choice(["EUR", "USD", "USD"]),
+        )
     for _ in range(80):
         row = await make.add_transaction(
             session,

@@ -82,7 +82,8 @@ def test_another_currency_is_converted_at_a_rate_of_the_last_seven_days_or_said_
 def test_cost_events_are_the_lines_of_spending(marts: Built) -> None:
     events = marts.rows(
         "SELECT cost_date, amount, category_id, budget_id, description = 'the rest' "
-        "FROM fct_cost_events WHERE organization_id = $1 ORDER BY cost_date, amount DESC",
+        "FROM fct_cost_events WHERE organization_id = $1 AND source = 'expense' "
+        "ORDER BY cost_date, amount DESC",
         "household",
     )
     ids = marts.ids
@@ -94,6 +95,21 @@ def test_cost_events_are_the_lines_of_spending(marts: Built) -> None:
         (march(13), 30, ids["living"], None, True),
         (march(14), 10, None, None, False),
         (march(20), 20, None, ids["team"], False),
+    ]
+
+
+def test_cloud_costs_are_events_at_their_effective_cost_in_all_their_decimals(marts: Built) -> None:
+    events = marts.rows(
+        "SELECT cost_date, amount, currency, base_amount, owner_id, account_id, service_name, "
+        "region, vendor, description, transaction_id "
+        "FROM fct_cost_events WHERE organization_id = $1 AND source = 'cloud' ORDER BY cost_date",
+        "household",
+    )
+    ids = marts.ids
+    of_row = (ids["bob"], ids["card"], "Queue", "eu-west-1", "AWS", "Queue", None)
+    assert events == [
+        (march(14), Decimal("0.000000800001"), "USD", Decimal("0.000000720001"), *of_row),
+        (march(20), Decimal(5), "USD", None, *of_row),
     ]
 
 

@@ -68,8 +68,8 @@ def test_the_figures_are_exact_and_per_organization_and_currency(
     }
     household = base[example.ids["household"]]
     assert household.currency == "EUR"
-    assert household.source_rows == 6  # of seven lines one has no rate
-    assert household.source_amount == Decimal("224.0000")
+    assert household.source_rows == 7  # of seven lines and two cloud costs two have no rate
+    assert household.source_amount == Decimal("224.000000720001")
     assert base[example.ids["vault"]].source_rows == 0
 
 

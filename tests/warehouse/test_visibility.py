@@ -167,3 +167,57 @@ def test_names_reached_by_a_join(
         if may_see(scope, org, owner, shared=account in scope.shared_account_ids)
     }
     assert names - {None} == allowed
+
+
+@fixture_stays
+@given(budgets=keys, scope=scopes)
+def test_a_key_names_only_what_may_be_seen(
+    budgets: Keys, scope: Scope, connection: duckdb.DuckDBPyConnection
+) -> None:
+    """Every row is the caller's own; the budgets that they count in may be anybody's."""
+    unique = list({(org, budget): owner for org, budget, owner in budgets}.items())
+    fill(
+        connection,
+        "dim_budgets",
+        [
+            (org, budget, owner, "B", None, None, Decimal(1), "EUR")
+            for (org, budget), owner in unique
+        ],
+    )
+    fill(
+        connection,
+        "fct_transactions",
+        [
+            (scope.organization_id, identity(n), identity(9), scope.user_id, date(2025, 1, 1), "V",
+             Decimal(1), "EUR", [], identity(n), NOON)
+            for n in range(1, 5)
+        ],
+    )  # fmt: skip
+    allowed = {
+        str(budget)
+        for (org, budget), owner in unique
+        if may_see(scope, org, owner, shared=budget in scope.shared_budget_ids)
+    }
+    if scope.role in WHOLE:
+        allowed = {str(identity(n)) for n in range(1, 5)}
+
+    rows = ask(connection, scope, dataset="fct_transactions")
+    assert len(rows) == 4
+    assert {row["budget_id"] for row in rows} - {None} == allowed
+    groups = ask(
+        connection,
+        scope,
+        dataset="fct_transactions",
+        dimensions=[{"column": "budget_id"}],
+        measures=["events"],
+    )
+    assert {row["budget_id"] for row in groups} - {None} == allowed
+    assert sum(row["events"] for row in groups) == 4
+    one = str(identity(1))
+    found = ask(
+        connection,
+        scope,
+        dataset="fct_transactions",
+        filters=[{"field": "budget_id", "op": "eq", "value": one}],
+    )
+    assert [row["budget_id"] for row in found] == ([one] if one in allowed else [])
