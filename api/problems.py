@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
+from http import HTTPStatus
 from typing import Any
 
 import structlog
@@ -15,6 +16,7 @@ from pydantic import BaseModel, Field
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
+from starlette.routing import BaseRoute, Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.database_errors import translate
@@ -30,19 +32,22 @@ from backend.errors import (
     TooManyRequests,
     Unauthenticated,
     Unavailable,
+    did_you_mean,
 )
 
 MEDIA_TYPE = "application/problem+json"
 
 # Our own words: the standard library's differ between versions of Python, and a type is stable.
 _STATUSES: dict[int, tuple[str, str | None]] = {
-    400: ("Bad request", None),
     404: ("Not found", "There is nothing at this path."),
     405: ("Method not allowed", "This method is not possible here."),
     413: ("Content too large", None),
 }
 
+_METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
+
 # Pydantic writes the limits of a date that has a validator of its own as Python does.
+_PYTHON_ENUM = re.compile(r"<\w+\.\w+: ('[^']*')>")
 _PYTHON_DATE = re.compile(r"datetime\.date\((\d+), (\d+), (\d+)\)")
 
 _log = structlog.get_logger(__name__)
@@ -64,10 +69,32 @@ class Problem(BaseModel):
     errors: list[ProblemError] = Field(default_factory=list)
 
 
+_HEADERS = {
+    Unauthenticated: {"WWW-Authenticate": "How to authenticate: `Bearer`."},
+    TooManyRequests: {"Retry-After": "Seconds until there is room for another request."},
+    Unavailable: {"Retry-After": "Seconds after which it may work; absent when nobody can tell."},
+}
+
+
+def described_headers(descriptions: Mapping[str, str], *, always: bool = False) -> dict[str, Any]:
+    """Headers of an answer, as the OpenAPI document has them."""
+    return {
+        name: {"description": description, "schema": {"type": "string"}, "required": always}
+        for name, description in descriptions.items()
+    }
+
+
+def problem_response(title: str) -> dict[str, Any]:
+    content = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
+    return {"description": title, "content": content}
+
+
 def problem_responses(*errors: type[OutlayError]) -> dict[int | str, dict[str, Any]]:
     """What a route documents as its possible problems."""
-    content = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
-    return {e.status: {"description": e.title, "content": content} for e in errors}
+    return {
+        e.status: problem_response(e.title) | {"headers": described_headers(_HEADERS.get(e, {}))}
+        for e in errors
+    }
 
 
 # Any route that knows its caller can answer with these.
@@ -126,15 +153,31 @@ def _outlay_error(request: Request, error: OutlayError) -> JSONResponse:
 
 def respond_to_status(request: Request, error: HTTPException) -> JSONResponse:
     """For refusals of the framework, which know a status and little more."""
+    if error.status_code == HTTPStatus.BAD_REQUEST:  # FastAPI could not read the body
+        fault = FieldError("#", "Not JSON in UTF-8, or nested too deeply.")
+        return _outlay_error(request, InvalidInput("The request is not valid.", errors=[fault]))
     title, detail = _STATUSES.get(error.status_code, ("Refused", None))
+    headers = dict(error.headers or {})
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        headers["Allow"] = ", ".join(_allowed(request))
     return respond(
         request,
         slug=title.lower().replace(" ", "-"),
         title=title,
         status=error.status_code,
         detail=detail or error.detail,
-        headers=error.headers,
+        headers=headers,
     )
+
+
+def _allowed(request: Request) -> list[str]:
+    """What the path takes; the framework only knows the methods of one of its routes."""
+    routes: Sequence[BaseRoute] = request.app.routes
+    return [
+        method
+        for method in _METHODS
+        if any(r.matches({**request.scope, "method": method})[0] is Match.FULL for r in routes)
+    ]
 
 
 def _validation_error(request: Request, error: RequestValidationError) -> JSONResponse:
@@ -142,8 +185,32 @@ def _validation_error(request: Request, error: RequestValidationError) -> JSONRe
         return _outlay_error(
             request, PreconditionRequired("Name the version you change, by its ETag, or send `*`.")
         )
-    faults = [FieldError(_pointer(e["loc"], e["type"]), _sentence(e)) for e in error.errors()]
+    fields = _fields_of_body(request)
+    errors = [_with_suggestion(e, fields) for e in error.errors()]
+    faults = faults_of(errors)
     return _outlay_error(request, InvalidInput("The request is not valid.", errors=faults))
+
+
+def _fields_of_body(request: Request) -> Sequence[str]:
+    field = getattr(request.scope.get("route"), "body_field", None)
+    model = None if field is None else field.field_info.annotation
+    if isinstance(model, type) and issubclass(model, BaseModel):
+        return list(model.model_fields)
+    return []
+
+
+def _with_suggestion(error: dict[str, Any], fields: Sequence[str]) -> dict[str, Any]:
+    """Of a field that the body itself does not have; parts of it are other models."""
+    if error["type"] != "extra_forbidden" or len(error["loc"]) != 2 or not fields:  # noqa: PLR2004
+        return error
+    suggestion = did_you_mean(str(error["loc"][-1]), fields)
+    return error | {"type": "unknown", "msg": f"There is no such field. {suggestion}"}
+
+
+def faults_of(errors: Iterable[Mapping[str, Any]], *place: str | int) -> list[FieldError]:
+    """What Pydantic found, in our words; `place` is where it looked, beginning with the source."""
+    faults = (FieldError(_pointer((*place, *e["loc"]), e["type"]), _sentence(e)) for e in errors)
+    return list(dict.fromkeys(faults))  # several dependencies may have read the same header
 
 
 def _pointer(location: Sequence[str | int], kind: str) -> str:
@@ -161,7 +228,8 @@ def _sentence(error: Mapping[str, Any]) -> str:
     if error["type"] == "extra_forbidden":
         return "There is no such field."
     message = _PYTHON_DATE.sub(_iso_date, error["msg"].removeprefix("Value error, "))
-    return f"{message.rstrip('.')}."
+    message = _PYTHON_ENUM.sub(r"\1", message)
+    return message if message.endswith("?") else f"{message.rstrip('.')}."
 
 
 def _iso_date(found: re.Match[str]) -> str:
