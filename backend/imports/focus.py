@@ -7,6 +7,7 @@ https://focus.finops.org/focus-specification/: columns that a version adds, and 
 from __future__ import annotations
 
 import json
+import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -25,7 +26,7 @@ from backend.imports.contents import (
     unreadable,
 )
 from backend.imports.decoding import decode
-from backend.imports.parquet import read_parquet
+from backend.imports.parquet import TOO_MUCH, open_parquet
 from backend.imports.sniffing import PARQUET
 from backend.imports.tables import guess_delimiter, read_records, table_below
 
@@ -33,6 +34,10 @@ Raw = Mapping[str, str | None]
 
 _NULLS = {"", "NULL", "null"}
 _LONGEST_NUMBER = 60
+# Every row is kept with the names of its columns, which the file has once: 26 characters a name in
+# a file of as many cells as are read.
+_MAX_REPEATED_NAMES = 2**27
+_MAX_KEPT_BYTES = 2**28
 _COST_SCALE = Decimal(1).scaleb(-12)
 
 
@@ -56,19 +61,29 @@ class Costs:
 def read_focus(content: bytes) -> Costs:
     """Raises InvalidInput for what is no FOCUS file."""
     if content.startswith(PARQUET):
-        header, cells = read_parquet(content)
         costs = Costs()
-        rows: Iterable[tuple[int, Sequence[str | None]]] = enumerate(cells, start=1)
-    else:
-        decoded = decode(content)
-        delimiter = guess_delimiter(decoded.text)
-        table = table_below(read_records(decoded.text, delimiter), 0, delimiter)
-        header = list(table.header)
-        costs = Costs(encoding=decoded.encoding, delimiter=delimiter)
-        rows = ((record.line, record.cells) for record in table.records)
+        with open_parquet(content) as opened:
+            _bound(opened.header, opened.count)
+            _read(costs, opened.header, enumerate(opened.rows, start=1))
+        return costs
+    decoded = decode(content)
+    delimiter = guess_delimiter(decoded.text)
+    records = read_records(decoded.text, delimiter)
+    if not records:
+        raise unreadable("The file is empty.")
+    table = table_below(records, 0, delimiter)
+    costs = Costs(encoding=decoded.encoding, delimiter=delimiter)
+    _bound(table.header, len(table.records))
+    _read(costs, table.header, ((record.line, record.cells) for record in table.records))
+    return costs
+
+
+def _read(
+    costs: Costs, header: Sequence[str], rows: Iterable[tuple[int, Sequence[str | None]]]
+) -> None:
     _require(header)
     alike: Counter[bytes] = Counter()
-    untagged = 0
+    untagged = kept = 0
     for line, values in rows:
         if len(values) != len(header):
             reason = f"The row has {len(values)} cells, the header has {len(header)} columns."
@@ -81,11 +96,18 @@ def read_focus(content: bytes) -> Costs:
             value = shortened(bad.value) if bad.value else None
             costs.faults.append(Fault(line, bad.column, bad.reason, value))
             continue
+        kept += sys.getsizeof(read["raw"])  # a wide letter makes all others of a text as wide
+        if kept > _MAX_KEPT_BYTES:
+            raise unreadable(TOO_MUCH)
         untagged += read["tags"] is None and raw.get("Tags") is not None
         costs.rows.append(CostRow(line, read | {"row_digest": _digest(raw, alike)}))
     if untagged:
         costs.notes.append(f"Tags that are no JSON object were kept in the raw row: {untagged}.")
-    return costs
+
+
+def _bound(header: Sequence[str], count: int) -> None:
+    if count * sum(map(len, header)) > _MAX_REPEATED_NAMES:
+        raise unreadable(TOO_MUCH)
 
 
 def _digest(raw: Raw, alike: Counter[bytes]) -> bytes:

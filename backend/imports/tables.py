@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from backend.imports.contents import MAX_ROWS, unreadable
 
 MAX_COLUMNS = 500
+MAX_NAME = 200
 MAX_CELLS = 5_000_000
 MAX_CELL = 2**17  # what the standard library reads of a cell, by default
 
@@ -41,7 +42,10 @@ class Table:
 
 
 def read_records(text: str, delimiter: str) -> list[Record]:
-    """Every row. Raises InvalidInput for what is no table: a quote left open, cells without end."""
+    """Every row. Raises InvalidInput for what is no table: a quote left open, cells without end.
+
+    Empty cells beyond the last column there may be are left out: some spreadsheets write them.
+    """
     if "\r" in text:
         text = text.replace("\r\n", "\n").replace("\r", "\n")
     if text.count(delimiter) > MAX_CELLS:
@@ -55,7 +59,7 @@ def read_records(text: str, delimiter: str) -> list[Record]:
             if len(records) == MAX_ROWS + 1000:  # some lines around the rows proper
                 raise unreadable(f"More than {MAX_ROWS:,} rows: split the file.", line=line)
             if cells:
-                records.append(Record(line, cells))
+                records.append(Record(line, _without_end(cells, line)))
                 if reader.line_num > line:
                     spans.append((line, reader.line_num))
             line = reader.line_num + 1
@@ -65,6 +69,14 @@ def read_records(text: str, delimiter: str) -> list[Record]:
         spans.append((records[-1].line, line - 1))
         _refuse_open_quotes(text, spans, delimiter)
     return records
+
+
+def _without_end(cells: list[str], line: int) -> list[str]:
+    if any(cell.strip() for cell in cells[MAX_COLUMNS:]):
+        raise unreadable(
+            f"The row has {len(cells):,} cells; {MAX_COLUMNS} at most are read.", line=line
+        )
+    return cells if len(cells) <= MAX_COLUMNS else cells[:MAX_COLUMNS]
 
 
 def guess_delimiter(text: str) -> str:
@@ -92,15 +104,21 @@ def table_below(records: Sequence[Record], header_at: int | None, delimiter: str
     else:
         header = unique_names(records[header_at].cells)
         body = records[header_at + 1 :]
-    if len(header) > MAX_COLUMNS:
-        line = records[header_at or 0].line
-        raise unreadable(
-            f"The header has {len(header):,} columns; {MAX_COLUMNS} at most are read.", line=line
-        )
+    refuse_long_names(header, line=records[header_at or 0].line)
     rows = [record for record in body if not record.is_blank]
     if len(rows) > MAX_ROWS:
         raise unreadable(f"More than {MAX_ROWS:,} rows: split the file.", line=rows[MAX_ROWS].line)
     return Table(header, rows, delimiter)
+
+
+def refuse_long_names(header: Iterable[str], *, line: int | None = None) -> None:
+    for place, name in enumerate(header, start=1):
+        if len(name) > MAX_NAME:
+            raise unreadable(
+                f"The name of column {place} has {len(name):,} characters; "
+                f"{MAX_NAME} at most are read.",
+                line=line,
+            )
 
 
 def unique_names(cells: Iterable[str]) -> list[str]:

@@ -15,12 +15,14 @@ from datetime import date, datetime
 from decimal import Decimal
 from hashlib import sha256
 from io import StringIO
+from itertools import islice
 
 from backend.errors import FieldError, InvalidInput
 from backend.money import EXPONENTS
 
 BASE = "EUR"
 MAX_FAULTS = 100
+MAX_COLUMNS = 500
 FIRST_DATE, LAST_DATE = date(1900, 1, 1), date(2200, 1, 1)
 
 _CODE = re.compile("[A-Z]{3}")
@@ -140,19 +142,24 @@ class _Long:
 
 
 def _layout(header: Sequence[str]) -> _Wide | _Long:
+    if len(header) > MAX_COLUMNS:
+        raise _refusal([FieldError("#/1", f"More than {MAX_COLUMNS} columns.")])
     if header and header[0] == "Date":
-        faults = [
-            FieldError(f"#/1/{code[:20]}", "Not a currency code, or there twice.")
-            for n, code in enumerate(header)
-            if n and code and (not _CODE.fullmatch(code) or code in {BASE, *header[:n]})
-        ]
-        if faults:
-            raise _refusal(faults[:MAX_FAULTS])
+        if faults := list(islice(_bad_codes(header[1:]), MAX_FAULTS)):
+            raise _refusal(faults)
         return _Wide(header)
     if set(_LONG_COLUMNS) <= set(header):
         return _Long(header)
     wanted = f"`Date` and currency codes, or {', '.join(_LONG_COLUMNS)} among others"
     raise _refusal([FieldError("#/1", f"The first line names the columns: {wanted}.")])
+
+
+def _bad_codes(codes: Sequence[str]) -> Iterator[FieldError]:
+    seen = {BASE}
+    for code in filter(None, codes):
+        if code in seen or not _CODE.fullmatch(code):
+            yield FieldError(f"#/1/{code[:20]}", "Not a currency code, or there twice.")
+        seen.add(code)
 
 
 def _rate(base: str, quote: str, day: date, cell: str, column: str) -> Rate | _Faulty:

@@ -121,7 +121,7 @@ UNREADABLE: dict[str, tuple[Callable[[], bytes], dict[str, Any], list[tuple[str,
     "ten thousand columns": (
         lambda: ",".join(["Date", "Amount", *(f"c{n}" for n in range(9998))]).encode() + b"\n1,2\n",
         {"mapping": {"date": "Date", "amount": "Amount"}},
-        [("#/lines/1", "The header has 10,000 columns; 500 at most are read.")],
+        [("#/lines/1", "The row has 10,000 cells; 500 at most are read.")],
     ),
     "a line without end": (
         lambda: b"Date,Amount\n2025-03-01," + b"9" * 200_000 + b"\n",

@@ -8,7 +8,7 @@ from decimal import Decimal
 import pytest
 
 from backend.errors import InvalidInput
-from backend.ledger.fx_file import MAX_FAULTS, Rate, read_rates
+from backend.ledger.fx_file import MAX_COLUMNS, MAX_FAULTS, Rate, read_rates
 
 HISTORY = b"""\
 Date,USD,JPY,CYP,GBP,
@@ -107,3 +107,19 @@ def test_every_damage_is_told_where_it_is(content: bytes, pointers: list[str]) -
 
 def test_a_file_that_is_wrong_all_over_is_not_told_without_end() -> None:
     assert len(faults(b"Date,USD\n" + b"x,1\n" * 5000)) == MAX_FAULTS
+
+
+@pytest.mark.parametrize("first", [b"Date,", b"CURRENCY,CURRENCY_DENOM,TIME_PERIOD,OBS_VALUE,"])
+def test_a_line_with_more_columns_than_there_are_currencies_is_refused(first: bytes) -> None:
+    assert faults(first + b"USD," * MAX_COLUMNS) == {"#/1": "More than 500 columns."}
+
+
+def test_the_columns_are_not_faulted_without_end() -> None:
+    header = b",".join(b"x%d" % n for n in range(MAX_FAULTS + 50))
+    found = faults(b"Date," + header + b"\n")
+    assert list(found) == [f"#/1/x{n}" for n in range(MAX_FAULTS)]
+
+
+def test_a_column_that_is_there_twice_or_is_the_base_is_named() -> None:
+    detail = "Not a currency code, or there twice."
+    assert faults(b"Date,USD,EUR,JPY,USD,\n") == {"#/1/EUR": detail, "#/1/USD": detail}

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import io
 import json
+from collections.abc import Callable
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
+import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from backend.errors import InvalidInput
-from backend.imports import parquet
+from backend.imports import focus, parquet
 from backend.imports.focus import read_focus
-from backend.imports.parquet import read_parquet
+from backend.imports.parquet import open_parquet
+from backend.imports.tables import MAX_CELLS, MAX_NAME
 
 ROW: dict[str, Any] = {
     "BilledCost": Decimal("1.500000000001"),
@@ -137,6 +140,10 @@ def test_missing_columns_are_named() -> None:
     )
 
 
+def test_a_file_of_a_mark_and_no_line_is_empty() -> None:
+    assert refusal(b"\xef\xbb\xbf\n") == "The file is empty."
+
+
 def test_a_damaged_parquet_file_is_refused() -> None:
     content = as_parquet(ROW)
     assert refusal(content[:-10]) == "It is cut off: a Parquet file ends with PAR1."
@@ -157,13 +164,59 @@ def test_a_parquet_file_opens_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
     seen = []
 
     def spy(connection: Any, path: str) -> Any:
-        with pytest.raises(parquet.duckdb.PermissionException):
+        with pytest.raises(duckdb.PermissionException):
             connection.execute("SELECT * FROM read_csv('/etc/hostname')")
-        with pytest.raises(parquet.duckdb.Error):
+        with pytest.raises(duckdb.Error):
             connection.execute("SET enable_external_access = true")
         seen.append(path)
-        return [], []
+        return parquet.Opened([], 0, iter(()))
 
     monkeypatch.setattr(parquet, "_read", spy)
-    read_parquet(as_parquet(ROW))
-    assert seen
+    with open_parquet(as_parquet(ROW)):
+        assert seen
+
+
+@pytest.mark.parametrize("write", [as_csv, as_parquet])
+def test_a_name_is_no_text_that_every_row_repeats(write: Callable[..., bytes]) -> None:
+    assert read_focus(write(ROW | {"x" * MAX_NAME: "1"})).rows
+    assert refusal(write(ROW | {"x" * (MAX_NAME + 1): "1"})) == (
+        "The name of column 14 has 201 characters; 200 at most are read."
+    )
+
+
+@pytest.mark.parametrize("write", [as_csv, as_parquet])
+def test_names_that_rows_repeat_too_often_are_refused_before_any_row(
+    write: Callable[..., bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A row of commas is a few hundred bytes, and a hundred thousand once it has its names."""
+    monkeypatch.setattr(focus, "_values", lambda _: pytest.fail("A row was read."))
+    names = {f"x_{n}".ljust(MAX_NAME, "y"): "" for n in range(400)}
+    assert refusal(write(*[ROW | names] * 1700)) == (
+        "It holds more than can be imported: split the file."
+    )
+
+
+@pytest.mark.parametrize("letter", ["\1", "\N{PILE OF POO}"])
+def test_rows_that_grow_when_they_are_kept_are_refused(
+    letter: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An escape takes six letters, and one wide letter makes all others as wide."""
+    row = ROW | {"x_Own": letter * 1000}
+    kept = len(read_focus(as_csv(row)).rows[0].values["raw"])
+    monkeypatch.setattr(focus, "_MAX_KEPT_BYTES", 4 * kept if ord(letter) < 32 else kept)
+    assert read_focus(as_csv(ROW)).rows
+    assert refusal(as_csv(*[row] * 5)) == "It holds more than can be imported: split the file."
+
+
+def test_a_parquet_file_of_more_cells_than_a_text_may_have_is_refused() -> None:
+    """Columns of nulls take no room: here, a few kilobytes for six million cells."""
+    width, count = 480, MAX_CELLS // 480
+    nulls = {f"x_{n}": pa.nulls(count, pa.string()) for n in range(width)}
+    bomb = as_parquet(*[ROW] * count, **nulls)
+    assert refusal(bomb) == "More than 5,000,000 cells: split the file."
+
+
+def test_damage_that_only_a_later_row_shows_is_told_alike() -> None:
+    with pytest.raises(InvalidInput) as refused, open_parquet(as_parquet(ROW)):
+        raise duckdb.Error
+    assert refused.value.errors[0].detail == "This Parquet file is damaged."

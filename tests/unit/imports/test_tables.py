@@ -7,12 +7,19 @@ from typing import Any
 import pytest
 
 from backend.errors import InvalidInput
+from backend.imports import csv_files
 from backend.imports.amounts import DecimalSeparator
 from backend.imports.csv_files import guess, open_csv, read_movements, settle
 from backend.imports.dates import DateOrder
 from backend.imports.decoding import decode
 from backend.imports.mapping import Credits, Mapping
-from backend.imports.tables import guess_delimiter, read_records, unique_names
+from backend.imports.tables import (
+    MAX_COLUMNS,
+    MAX_NAME,
+    guess_delimiter,
+    read_records,
+    unique_names,
+)
 
 GERMAN = "Größe; Übertrag; Café; façade; Straße, äöü ÄÖÜ ß und mehr Text über Wörter"
 
@@ -168,3 +175,31 @@ def test_a_quote_that_swallows_rows_up_to_another_one_is_found() -> None:
     with pytest.raises(InvalidInput) as refused:
         read_records('a,b\n1,"x\n3,"z"\n4,w\n', ",")
     assert refused.value.errors[0].pointer == "#/lines/2"
+
+
+def test_a_row_without_end_is_refused_before_a_header_is_guessed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(csv_files, "find_header", lambda *_: pytest.fail("It was guessed."))
+    with pytest.raises(InvalidInput) as refused:
+        open_csv(b"Date,Amount\n" + b"1," * MAX_COLUMNS + b"1\n")
+    assert [(e.pointer, e.detail) for e in refused.value.errors] == [
+        ("#/lines/2", "The row has 501 cells; 500 at most are read.")
+    ]
+
+
+def test_delimiters_at_the_end_of_a_row_are_no_cells() -> None:
+    """Some spreadsheets write as many as they have columns."""
+    ends = "," * 16_000
+    file = open_csv(f"Date,Amount,Text{ends}\n2025-03-10,1,a{ends}\n".encode())
+    assert file.table.header == ["Date", "Amount", "Text"]
+    movements = read_movements(file.table, Mapping(date="Date", amount="Amount"), "EUR")
+    assert (len(movements.rows), movements.faults) == (1, [])
+
+
+def test_the_name_of_a_column_is_no_text() -> None:
+    with pytest.raises(InvalidInput) as refused:
+        open_csv(f"Date,Amount,{'x' * (MAX_NAME + 1)}\n2025-03-10,1,a\n".encode())
+    assert [(e.pointer, e.detail) for e in refused.value.errors] == [
+        ("#/lines/1", "The name of column 3 has 201 characters; 200 at most are read.")
+    ]
