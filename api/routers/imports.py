@@ -11,6 +11,7 @@ from api.paging import Page, page
 from api.problems import READ_RESPONSES, WRITE_RESPONSES
 from api.routes import Route
 from api.schemas.imports import ImportListParams, ImportOut, ImportParams, ImportReport
+from backend.errors import FieldError, InvalidInput
 from backend.imports import queries
 from backend.imports.service import Upload, import_file
 
@@ -20,7 +21,7 @@ router = APIRouter(prefix="/api/imports", tags=["imports"], route_class=Route)
 _FILE: dict[str, Any] = {
     "requestBody": {
         "required": True,
-        "description": "The file itself, whatever its `Content-Type`.",
+        "description": "The file itself, whatever its `Content-Type`; no multipart form.",
         "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
     }
 }
@@ -42,6 +43,7 @@ async def create_import(
     is a preview. The columns of a CSV are guessed in a preview, and must be confirmed by sending
     its `mapping` back. Bad rows are reported with line, column and reason, and the others booked.
     """
+    _refuse_form(request)
     upload = Upload(
         content=await request.body(),
         account_id=params.account_id,
@@ -54,6 +56,15 @@ async def create_import(
     made = ImportReport.of(report)
     response.headers["Location"] = str(request.url_for("get_import", import_id=made.id).path)
     return made
+
+
+def _refuse_form(request: Request) -> None:
+    """A form around the file would be imported with it."""
+    if request.headers.get("Content-Type", "").strip().lower().startswith("multipart/"):
+        raise InvalidInput(
+            "Send the file itself as the body, not a form (with curl: --data-binary @file).",
+            errors=[FieldError("Content-Type", "A multipart body is not accepted.")],
+        )
 
 
 @router.get("")

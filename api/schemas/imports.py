@@ -148,6 +148,7 @@ class ImportReport(ImportOut):
     confidence: float | None = Field(description="How sure the guess is, from 0 to 1.")
     encoding: str | None
     delimiter: str | None
+    columns: list[str] = Field(description="Of a CSV file, as a mapping names them.")
     rows: list[ImportedRow] = Field(description=f"The first {SAMPLE_ROWS} that could be read.")
     errors: list[ImportFault] = Field(description=f"The first {MAX_FAULTS_NAMED} bad rows.")
     duplicate_rows: list[ImportDuplicate] = Field(description=f"The first {MAX_FAULTS_NAMED}.")
@@ -171,6 +172,7 @@ class ImportReport(ImportOut):
             confidence=reading.confidence,
             encoding=reading.encoding,
             delimiter=reading.delimiter,
+            columns=list(reading.columns),
             rows=list(rows),
             errors=[_fault(fault) for fault in report.faults[:MAX_FAULTS_NAMED]],
             duplicate_rows=[

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
@@ -11,16 +12,20 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from backend.db.references import among
 from backend.errors import InvalidInput
-from backend.imports.contents import Fault, Movements, Row
-from backend.imports.identities import identify
+from backend.imports.contents import Fault, Movements, Row, shortened
+from backend.imports.identities import identify, is_digest
 from backend.ledger.balances import put_balance
 from backend.ledger.bulk import create_transactions
-from backend.ledger.models import Account, Category, TransactionKind
+from backend.ledger.models import Account, Category, Transaction, TransactionKind
 from backend.ledger.visibility import visible_categories
 from backend.scope import Scope
 
 CHUNK_ROWS = 10_000
+# What a movement may be booked as, or be corrected to.
+_OUTGOING = {TransactionKind.EXPENSE, TransactionKind.TRANSFER}
+_INCOMING = {TransactionKind.INCOME, TransactionKind.REFUND, TransactionKind.TRANSFER}
 
 
 @dataclass(slots=True)
@@ -36,7 +41,7 @@ async def book_movements(
     session: AsyncSession, scope: Scope, account: Account, movements: Movements
 ) -> Outcome:
     """Book what can be booked, and the balances with it."""
-    rows = identify(movements, account.id)
+    rows = await asyncio.to_thread(identify, movements, account.id)
     outcome = Outcome(faults=movements.faults)
     categories = await _categories(session, scope, movements, rows)
     for chunk in _chunks(rows):
@@ -44,22 +49,24 @@ async def book_movements(
         results = await create_transactions(
             session, scope, values, atomic=False, skip_duplicates=True
         )
+        existing: list[tuple[Row, UUID]] = []
         for row, result in zip(chunk, results, strict=True):
             if result.status == "created":
                 outcome.created += 1
             elif result.status == "duplicate" and result.id is not None:
-                outcome.duplicates.append((row.line, result.id))
+                existing.append((row, result.id))
             for fault in result.errors:
                 name = fault.pointer.rsplit("/", 1)[-1]
                 column = movements.columns.get(name.removesuffix("_id"))
                 outcome.faults.append(Fault(row.line, column, fault.detail))
+        await _compare(session, scope, movements, existing, outcome)
     await _keep_balances(session, scope, account, movements)
     return outcome
 
 
 def _transaction(row: Row, account: Account, categories: Mapping[str, UUID]) -> Mapping[str, Any]:
     if row.amount < 0:
-        kind = TransactionKind.EXPENSE
+        kind = TransactionKind.TRANSFER if row.is_transfer else TransactionKind.EXPENSE
     else:
         kind = TransactionKind.REFUND if row.is_refund else TransactionKind.INCOME
     amount = abs(row.amount)
@@ -83,6 +90,45 @@ def _transaction(row: Row, account: Account, categories: Mapping[str, UUID]) -> 
         "tag_ids": [],
         "splits": splits,
     }
+
+
+async def _compare(
+    session: AsyncSession,
+    scope: Scope,
+    movements: Movements,
+    existing: Sequence[tuple[Row, UUID]],
+    outcome: Outcome,
+) -> None:
+    """Rows with the id of a transaction: duplicates if that says the same, else faults.
+
+    Banks give ids anew, and a column may be taken for one of ids that is not. A digest says what
+    its row says, so it is trusted even where the transaction has been corrected since.
+    """
+    given = [identity for row, identity in existing if not is_digest(row)]
+    stored = {
+        transaction.id: transaction
+        for transaction in await session.execute(
+            select(
+                Transaction.id,
+                Transaction.date,
+                Transaction.amount,
+                Transaction.kind,
+            ).where(
+                Transaction.organization_id == scope.organization_id, among(Transaction.id, given)
+            )
+        )
+    }
+    for row, identity in existing:
+        known = stored.get(identity)
+        if known is None or (
+            (known.date, known.amount) == (row.date, abs(row.amount))
+            and known.kind in (_OUTGOING if row.amount < 0 else _INCOMING)
+        ):
+            outcome.duplicates.append((row.line, identity))
+            continue
+        column = movements.columns.get("external_id")
+        reason = f"Another transaction, of {known.date}, has this id already."
+        outcome.faults.append(Fault(row.line, column, reason, shortened(row.external_id or "")))
 
 
 async def _categories(

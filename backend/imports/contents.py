@@ -23,7 +23,8 @@ class Row:
     """A movement of a bank's file. `amount` is signed: negative for money that went out.
 
     `line` is the physical line of the file, from 1; `currency` is None where the file has none.
-    `charges` is the part of the amount that the bank kept for itself.
+    `charges` is the part of the amount that the bank kept for itself. `is_transfer` is for money
+    that goes to another account of the same owner.
     """
 
     line: int
@@ -36,6 +37,7 @@ class Row:
     external_id: str | None = None
     status: str = "paid"
     is_refund: bool = False
+    is_transfer: bool = False
     charges: Decimal | None = None
 
     def called(self, external_id: str) -> Row:

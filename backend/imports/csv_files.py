@@ -25,8 +25,9 @@ from backend.imports.contents import (
 )
 from backend.imports.dates import DateOrder, are_same, parse_date, possible_orders
 from backend.imports.decoding import decode
-from backend.imports.guessing import Guess, find_header, guess_mapping
-from backend.imports.mapping import Credits, Mapping, faults_of
+from backend.imports.guessing import Guess, find_header, guess_mapping, turned_round
+from backend.imports.mapping import Credits, Mapping, currency_of_amounts, faults_of
+from backend.imports.statuses import parse_status
 from backend.imports.tables import Record, Table, guess_delimiter, read_records, table_below
 
 Value = TypeVar("Value")
@@ -37,17 +38,13 @@ _SUM = re.compile(
     r"anfangssaldo|endsaldo|totale|solde|number of|anzahl|end of|\*{2,}",
     re.IGNORECASE,
 )
-_STATUSES = {
-    "pending": "pending vorgemerkt authorised authorized en_attente pendiente open reserved hold",
-    "cancelled": "cancelled canceled reversed declined failed storniert rejected void annule",
-}
-_STATUS_OF = {word: status for status, words in _STATUSES.items() for word in words.split()}
 
 
 @dataclass(frozen=True, slots=True)
 class CsvFile:
     table: Table
     encoding: str
+    encoding_is_certain: bool = True
 
 
 def open_csv(content: bytes, mapping: Mapping | None = None) -> CsvFile:
@@ -61,11 +58,14 @@ def open_csv(content: bytes, mapping: Mapping | None = None) -> CsvFile:
         raise unreadable("The file is empty.")
     named = mapping.columns().values() if mapping else ()
     table = table_below(records, find_header(records, named), delimiter)
-    return CsvFile(table, decoded.encoding)
+    return CsvFile(table, decoded.encoding, decoded.certain)
 
 
-def guess(file: CsvFile) -> Guess:
-    """Raises InvalidInput when the table has no column of dates, or none of amounts."""
+def guess(file: CsvFile, *, is_card: bool = False) -> Guess:
+    """`is_card`: the account is one of a card.
+
+    Raises InvalidInput when the table has no column of dates, or none of amounts.
+    """
     if not file.table.records:
         raise unreadable("There is no row below the header.")
     found = guess_mapping(file.table)
@@ -74,22 +74,22 @@ def guess(file: CsvFile) -> Guess:
         raise unreadable(
             f"No columns with dates and amounts were found. Its columns: {header}. Send a mapping."
         )
-    return found
+    return turned_round(found, file.table) if is_card else found
 
 
 def settle(mapping: Mapping, table: Table) -> Mapping:
-    """The mapping with what it leaves open read off the whole column; InvalidInput if it cannot."""
+    """The mapping with what it leaves open read off the whole column.
+
+    Without a `date_format` when the dates can be read in two ways. InvalidInput if it does not fit.
+    """
     faults = faults_of(mapping, table.header)
     if faults:
         raise InvalidInput("The mapping does not fit the file.", errors=faults)
     if mapping.date_format is None:
         dates = _column(table, mapping.date)
         orders = possible_orders(dates)
-        if not are_same(dates, orders):
-            raise InvalidInput(
-                "The dates can be read in two ways.", errors=[ask_for_order(dates[0])]
-            )
-        mapping = replace(mapping, date_format=orders[0] if orders else DateOrder.YMD)
+        if are_same(dates, orders):
+            mapping = replace(mapping, date_format=orders[0] if orders else DateOrder.YMD)
     if mapping.decimal_separator is None:
         named = (mapping.amount, mapping.debit, mapping.credit)
         texts = [text for name in named if name for text in _column(table, name)]
@@ -97,7 +97,9 @@ def settle(mapping: Mapping, table: Table) -> Mapping:
     return mapping
 
 
-def ask_for_order(example: str) -> FieldError:
+def ask_for_order(table: Table, mapping: Mapping) -> FieldError:
+    dates = _column(table, mapping.date)
+    example = next(d for d in dates if not are_same([d], possible_orders(dates)))
     return FieldError(
         "mapping/date_format",
         f"Say DMY or MDY: nothing in the column tells how to read {shortened(example)!r}.",
@@ -139,7 +141,8 @@ class _RowReader:
 
     def __init__(self, mapping: Mapping, account_currency: str) -> None:
         self._mapping = mapping
-        self._currency = account_currency
+        self._currency = currency_of_amounts(mapping.columns()) or account_currency
+        self._is_foreign = self._currency != account_currency
         self._order = mapping.date_format or DateOrder.YMD
         self._separator = mapping.decimal_separator or DecimalSeparator.POINT
 
@@ -154,6 +157,8 @@ class _RowReader:
         currency = (
             self._checked("currency", values, checked_currency) if values.get("currency") else None
         )
+        if currency is None and self._is_foreign:
+            currency = self._currency
         amount = self._amount(values, currency or self._currency)
         texts = {
             name: self._checked(name, values, partial(clean_text, limit=limit))
@@ -170,7 +175,9 @@ class _RowReader:
             vendor=vendor,
             category=texts.get("category"),
             external_id=texts.get("external_id"),
-            status=_STATUS_OF.get(values.get("status", "").lower().replace(" ", "_"), "paid"),
+            status=self._checked("status", values, parse_status)
+            if values.get("status")
+            else "paid",
             is_refund=amount > 0 and self._mapping.credits is Credits.REFUND,
         )
 

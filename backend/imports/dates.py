@@ -53,6 +53,8 @@ def parse_date(text: str, order: DateOrder) -> date:
     if len(text) > _LONGEST:
         raise BadValue(_NO_DATE)
     if found := _NUMBERS.fullmatch(text):
+        if order is DateOrder.MDY and text[found.end(1)] == text[found.end(2)] == ".":
+            raise BadValue("A date with dots starts with its day.")
         return _from_parts(found[1], found[2], found[3], order)
     if found := _DIGITS.fullmatch(text):
         digits = found[1]

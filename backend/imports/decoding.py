@@ -22,13 +22,16 @@ _MOSTLY = 0.7  # of every other byte of Western text in UTF-16
 
 @dataclass(frozen=True, slots=True)
 class Decoded:
+    """`certain` is false for an encoding that nothing in the bytes proves."""
+
     text: str
     encoding: str
+    certain: bool = True
 
 
 def decode(content: bytes, encoding: str | None = None) -> Decoded:
     """`content` in the `encoding` that is given, or else in the one that it seems to have."""
-    name = encoding or _guess(content)
+    name, certain = (encoding, True) if encoding else _guess(content)
     try:
         codec = codecs.lookup(name)
         text = content.decode(codec.name)
@@ -41,21 +44,22 @@ def decode(content: bytes, encoding: str | None = None) -> Decoded:
             "encoding.",
             line=line,
         ) from None
-    return Decoded(text, codec.name)
+    return Decoded(text, codec.name, certain)
 
 
-def _guess(content: bytes) -> str:
+def _guess(content: bytes) -> tuple[str, bool]:
+    """The encoding, and whether the bytes are proof of it."""
     for bom, name in _BOMS:
         if content.startswith(bom):
-            return name
+            return name, True
     sample = content[:_SAMPLE_BYTES]
     if b"\0" in sample and (wide := _utf_16(sample)) is not None:
-        return wide
+        return wide, True
     try:
         content.decode("utf-8")
     except UnicodeDecodeError as error:
-        return _legacy(content, error.start)
-    return "utf-8"
+        return _legacy(content, error.start), False
+    return "utf-8", True
 
 
 def _legacy(content: bytes, at: int) -> str:

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from itertools import pairwise
 
 from backend.imports.amounts import guess_separator, parse_amount
 from backend.imports.contents import BadValue
 from backend.imports.dates import DateOrder, are_same, parse_date, possible_orders
-from backend.imports.mapping import Mapping
+from backend.imports.mapping import Mapping, currency_of_amounts
 from backend.imports.tables import Record, Table, unique_names
+from backend.imports.words import plain_words
 
 # What banks call their columns, the plainest name first: an earlier name is preferred.
 _NAMES = {
@@ -55,20 +54,35 @@ _NAMES = {
     ),
     "status": "status, state, zustand, statut, estado, stato",
 }
+# What a payment abroad was before it was converted, and who collects by which mandate: neither is
+# the booking's own, however much the name is like one.
+_ABROAD = r"original|foreign|fremd\w*|ursprung\w*|ursprueng\w*|instructed|exchange|kurs|rate"
+_MANDATE = r"creditor (id\w*|reference|number)|glaeubiger\w*|mandat\w*|end to end|endtoend"
+_OTHERS = {
+    "date": _MANDATE,
+    "amount": _ABROAD,
+    "debit": _ABROAD,
+    "credit": _ABROAD,
+    "currency": _ABROAD,
+    "description": _MANDATE,
+    "vendor": _MANDATE,
+    "external_id": f"{_MANDATE}|customer|kunden\\w*|merchant|account|payee|card",
+}
+_NEVER = {field: re.compile(rf"\b({names})\b") for field, names in _OTHERS.items()}
 _PATTERNS = {field: tuple(names.split(", ")) for field, names in _NAMES.items()}
 _SAMPLE = 1000
 _HEADER_WITHIN = 50
 _MOSTLY = 0.8
+_UNSURE = 0.5
 _LONGEST_NAME = 100
 
 
 @dataclass(frozen=True, slots=True)
 class Guess:
-    """`confidence` is from 0 to 1. `in_doubt` is a date that may be read in two orders."""
+    """`confidence` is from 0 to 1. No `date_format`: the dates may be read in two orders."""
 
     mapping: Mapping | None
     confidence: float
-    in_doubt: str | None = None
 
 
 def find_header(records: Sequence[Record], named: Collection[str] = ()) -> int | None:
@@ -125,7 +139,8 @@ def guess_mapping(table: Table) -> Guess:
         take("amount", counted)
     _by_contents(taken, sureness, dated, counted)
     for field in ("currency", "external_id", "status", "category", "vendor", "description"):
-        take(field, {})
+        if field != "currency" or currency_of_amounts(taken) is None:
+            take(field, {})
     if "date" not in taken or not taken.keys() & {"amount", "debit"}:
         return Guess(None, 0.0)
     if "description" not in taken and "vendor" not in taken:
@@ -133,22 +148,43 @@ def guess_mapping(table: Table) -> Guess:
     return _completed(taken, sureness, filled)
 
 
+def turned_round(guess: Guess, table: Table) -> Guess:
+    """The guess for the account of a card, whose file may have its purchases without a minus.
+
+    Most movements of a card are purchases. It is a guess nevertheless: confidence goes down.
+    """
+    mapping = guess.mapping
+    if mapping is None or mapping.amount is None or mapping.decimal_separator is None:
+        return guess
+    place, incoming, outgoing = table.header.index(mapping.amount), 0, 0
+    for record in table.records[:_SAMPLE]:
+        try:
+            amount = parse_amount(record.cells[place], mapping.decimal_separator)
+        except (BadValue, IndexError):
+            continue
+        incoming, outgoing = incoming + (amount > 0), outgoing + (amount < 0)
+    if incoming <= outgoing:
+        return guess
+    confidence = min(guess.confidence, _UNSURE)
+    return replace(guess, mapping=replace(mapping, invert=True), confidence=confidence)
+
+
 def _completed(
     taken: dict[str, str], sureness: dict[str, float], filled: dict[str, list[str]]
 ) -> Guess:
     dates = filled[taken["date"]]
     orders = possible_orders(dates)
-    in_doubt = None if are_same(dates, orders) else dates[0]
+    in_doubt = not are_same(dates, orders)
     amounts = [c for f in ("amount", "debit", "credit") if f in taken for c in filled[taken[f]]]
     mapping = Mapping(**taken)  # type: ignore[arg-type]  # only columns
     mapping = replace(
         mapping,
-        date_format=None if in_doubt is not None or not orders else orders[0],
+        date_format=None if in_doubt or not orders else orders[0],
         decimal_separator=guess_separator(amounts),
     )
     needed = [sureness.get(f, 0.5) for f in ("date", "amount", "debit", "credit") if f in taken]
     confidence = min(needed) * (1.0 if "description" in taken else 0.9)
-    return Guess(mapping, round(confidence * (0.5 if in_doubt else 1.0), 2), in_doubt)
+    return Guess(mapping, round(confidence * (_UNSURE if in_doubt else 1.0), 2))
 
 
 def _by_contents(
@@ -163,7 +199,8 @@ def _by_contents(
             continue
         for name, share in shares.items():
             is_date = field == "amount" and dated[name] >= _MOSTLY
-            if share >= _MOSTLY and name not in taken.values() and not is_date:
+            is_other = is_date or _is_never(name, field)
+            if share >= _MOSTLY and name not in taken.values() and not is_other:
                 taken[field], sureness[field] = name, share / 2
                 break
 
@@ -180,7 +217,9 @@ def _longest_text(taken: dict[str, str], filled: dict[str, list[str]]) -> None:
 
 def _likeness(name: str, field: str) -> float:
     """How much the name of a column is like one of the names for a field: 1 for the plainest."""
-    plain = _plain(name[:_LONGEST_NAME])
+    if _is_never(name, field):
+        return 0.0
+    plain = plain_words(name[:_LONGEST_NAME])
     best = 0.0
     for place, known in enumerate(_PATTERNS[field]):
         preference = 1 - place / 200
@@ -191,13 +230,9 @@ def _likeness(name: str, field: str) -> float:
     return best
 
 
-@lru_cache(maxsize=4096)
-def _plain(name: str) -> str:
-    """Its words in small letters of ASCII, a space between them."""
-    for umlaut, letters in (("ä", "ae"), ("ö", "oe"), ("ü", "ue"), ("ß", "ss")):
-        name = name.lower().replace(umlaut, letters)
-    letters = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
-    return " ".join(re.findall(r"[a-z]+", letters))
+def _is_never(name: str, field: str) -> bool:
+    found = _NEVER.get(field)
+    return found is not None and found.search(plain_words(name[:_LONGEST_NAME])) is not None
 
 
 def _fit(share: float) -> float:

@@ -9,6 +9,8 @@ from uuid import UUID
 
 from backend.imports.contents import Fault, Movements, Row, shortened
 
+_DIGEST = "row:"
+
 
 def identify(movements: Movements, account_id: UUID) -> list[Row]:
     """The rows, each with an external id; one that another row has already is added to the faults.
@@ -40,8 +42,12 @@ def identify(movements: Movements, account_id: UUID) -> list[Row]:
     return rows
 
 
+def is_digest(row: Row) -> bool:
+    return (row.external_id or "").startswith(_DIGEST)
+
+
 def digest(parts: Iterable[str]) -> str:
-    return "row:" + sha256("\x1e".join(parts).encode()).hexdigest()[:40]
+    return _DIGEST + sha256("\x1e".join(parts).encode()).hexdigest()[:40]
 
 
 def _said(row: Row, account_id: UUID) -> Sequence[str]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping as Fields
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from enum import StrEnum
@@ -12,6 +14,7 @@ from pydantic import ConfigDict
 from backend.errors import FieldError, did_you_mean
 from backend.imports.amounts import DecimalSeparator
 from backend.imports.dates import DateOrder
+from backend.money import EXPONENTS
 
 
 class Credits(StrEnum):
@@ -60,6 +63,16 @@ COLUMNS = tuple(
     if f.name
     not in {"date_format", "decimal_separator", "invert", "credits", "encoding", "delimiter"}
 )
+
+
+_UNIT = re.compile(r"[(\[ _/-]([A-Z]{3})[)\]]?$")
+
+
+def currency_of_amounts(columns: Fields[str, str]) -> str | None:
+    """The currency that the header of the amounts ends in, as `Amount (EUR)` does."""
+    headers = [columns[field] for field in ("amount", "debit", "credit") if field in columns]
+    named = {found[1] for header in headers if (found := _UNIT.search(header))}
+    return named.pop() if len(named) == 1 and named <= EXPONENTS.keys() else None
 
 
 def faults_of(mapping: Mapping, header: Sequence[str]) -> list[FieldError]:

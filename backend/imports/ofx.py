@@ -65,6 +65,7 @@ def read_ofx(content: bytes, account_currency: str) -> Movements:
             f"It holds the statements of {len(accounts)} accounts. Export them one by one."
         )
     movements = Movements(_COLUMNS)
+    incoming = 0  # transfers
     lines = _lines(text, offset)
     ordered = iter([e for e in root.iter() if e.tag == "STMTTRN"])
     line_of = {id(element): line for element, line in zip(ordered, lines, strict=False)}
@@ -74,10 +75,16 @@ def read_ofx(content: bytes, account_currency: str) -> Movements:
             line = line_of.get(id(element), offset)
             try:
                 movements.rows.append(_row(element, line, currency))
+                incoming += _is_transfer(element) and movements.rows[-1].amount > 0
             except _BadElement as bad:
                 value = shortened(bad.value) if bad.value else None
                 movements.faults.append(Fault(line, bad.tag, bad.reason, value))
         _read_balance(statement, currency, movements)
+    if incoming:
+        movements.notes.append(
+            f"{incoming} transfers (XFER) that come in are booked as income: the ledger has a "
+            "transfer on the account that it leaves."
+        )
     return movements
 
 
@@ -159,8 +166,13 @@ def _row(element: Element, line: int, currency: str) -> Row:
         description=memo or vendor or _optional(element, "TRNTYPE", 100) or "(no description)",
         currency=currency,
         vendor=vendor,
+        is_transfer=_is_transfer(element) and amount < 0,
         external_id=_required(element, "FITID", lambda text: clean_text(text, 200)),
     )
+
+
+def _is_transfer(element: Element) -> bool:
+    return _text(element, "TRNTYPE") == "XFER"
 
 
 def _read_balance(statement: Element, currency: str, movements: Movements) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 from backend.errors import FieldError, InvalidInput
@@ -14,10 +15,18 @@ from backend.imports.mapping import Mapping
 from backend.imports.ofx import read_ofx
 from backend.imports.sniffing import Format, refuse_other_files, sniff
 
+_INVERTED = (
+    "Most amounts of this card are positive, so they are taken for purchases (`invert`: true). "
+    "Confirm it, or send `invert`: false if they are money that came in."
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What a file holds: movements or costs. CSV has a `mapping`, a guess `confidence` (0 to 1)."""
+    """What a file holds: movements or costs.
+
+    CSV has a `mapping` and `columns`, and a guess has `confidence` (0 to 1).
+    """
 
     format: Format
     movements: Movements | None = None
@@ -26,6 +35,7 @@ class Reading:
     confidence: float | None = None
     encoding: str | None = None
     delimiter: str | None = None
+    columns: Sequence[str] = ()
 
 
 def read(
@@ -35,6 +45,7 @@ def read(
     account_currency: str,
     *,
     preview: bool,
+    is_card: bool = False,
 ) -> Reading:
     """Raises InvalidInput. A mapping that was only guessed is good for a preview."""
     refuse_other_files(content)
@@ -51,31 +62,46 @@ def read(
     if format_ is Format.FOCUS:
         costs = read_focus(content)
         return Reading(format_, costs=costs, encoding=costs.encoding, delimiter=costs.delimiter)
-    return _read_csv(content, mapping, account_currency, preview=preview)
+    return _read_csv(content, mapping, account_currency, preview=preview, is_card=is_card)
 
 
 def _read_csv(
-    content: bytes, mapping: Mapping | None, account_currency: str, *, preview: bool
+    content: bytes,
+    mapping: Mapping | None,
+    account_currency: str,
+    *,
+    preview: bool,
+    is_card: bool,
 ) -> Reading:
     file = csv_files.open_csv(content, mapping)
     confidence = None
     if mapping is None:
-        guessed = csv_files.guess(file)
+        guessed = csv_files.guess(file, is_card=is_card)
         mapping, confidence = guessed.mapping, guessed.confidence
         assert mapping is not None  # noqa: S101  # `guess` raises without one
-        if guessed.in_doubt is not None:
-            raise InvalidInput(
-                "The dates can be read in two ways.",
-                errors=[csv_files.ask_for_order(guessed.in_doubt), _offer(mapping)],
-            )
-        if not preview:
-            raise InvalidInput(
-                "The mapping of the columns was only guessed. Preview it with dry_run=true, then "
-                "send it back.",
-                errors=[_offer(mapping)],
-            )
+    offered = [] if confidence is None else [_offer(mapping)]
     mapping = csv_files.settle(mapping, file.table)
-    movements = csv_files.read_movements(file.table, mapping, account_currency)
+    if mapping.date_format is None:
+        asked = csv_files.ask_for_order(file.table, mapping)
+        if not preview:
+            raise InvalidInput("The dates can be read in two ways.", errors=[asked, *offered])
+        movements = Movements(mapping.columns())
+        movements.notes.append(f"No row was read: choose a date_format. {asked.detail}")
+    elif offered and not preview:
+        raise InvalidInput(
+            "The mapping of the columns was only guessed. Preview it with dry_run=true, then "
+            "send it back.",
+            errors=offered,
+        )
+    else:
+        movements = csv_files.read_movements(file.table, mapping, account_currency)
+    if confidence is not None and mapping.invert:
+        movements.notes.append(_INVERTED)
+    if not file.encoding_is_certain:
+        movements.notes.append(
+            f"Read as {file.encoding}, which is a guess. If letters are wrong, name the right "
+            "`encoding` in the mapping."
+        )
     return Reading(
         Format.CSV,
         movements,
@@ -83,6 +109,7 @@ def _read_csv(
         confidence=confidence,
         encoding=file.encoding,
         delimiter=file.table.delimiter,
+        columns=file.table.header,
     )
 
 

@@ -67,7 +67,13 @@ async def import_file(
             "Nothing can be imported.", errors=[FieldError("account_id", "The account is closed.")]
         )
     reading = await asyncio.to_thread(
-        read, upload.content, upload.format, upload.mapping, account.currency, preview=preview
+        read,
+        upload.content,
+        upload.format,
+        upload.mapping,
+        account.currency,
+        preview=preview,
+        is_card=account.type == AccountType.CARD,
     )
     made = await _record(session, scope, upload, reading)
     if reading.movements is not None:

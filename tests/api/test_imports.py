@@ -119,13 +119,81 @@ async def test_a_guess_must_be_confirmed(act_as: ActAs, owner: Scope, books: Boo
 async def test_a_doubtful_date_must_be_settled(act_as: ActAs, owner: Scope, books: Books) -> None:
     client, account = act_as(owner), books.account.id
     content = b"Date,Text,Amount\n03/04/2025,Bread,-2.00\n"
-    answer = await upload(client, content, account, dry_run="true")
+    preview = await imported(client, content, account, dry_run="true")
+    assert preview["columns"] == ["Date", "Text", "Amount"]
+    mapping = preview["mapping"]
+    assert (mapping["date"], mapping["date_format"], preview["rows"]) == ("Date", None, [])
+    assert "date_format" in preview["notes"][0]
+    answer = await upload(client, content, account)
     assert_problem(answer, 422, "invalid-input", "mapping/date_format", "mapping")
-    mapping = {"date": "Date", "description": "Text", "amount": "Amount"}
     answer = await upload(client, content, account, mapping=mapping)
     assert_problem(answer, 422, "invalid-input", "mapping/date_format")
     done = await imported(client, content, account, mapping=mapping | {"date_format": "MDY"})
     assert done["rows"][0]["date"] == "2025-03-04"
+
+
+async def test_an_id_that_something_else_has_is_no_duplicate(
+    act_as: ActAs, owner: Scope, books: Books
+) -> None:
+    client, account = act_as(owner), books.account.id
+    header = b"Date,Text,Amount,Transaction ID\n"
+    await confirmed(client, header + b"2025-03-01,Gym,-20.00,DE98\n", account)
+    later = b"2025-03-01,Gym,-20.00,DE98\n2025-04-01,Gym,-20.00,DE99\n"
+    again = await confirmed(client, header + later, account)
+    assert (again["created"], again["duplicates"], again["failed"]) == (1, 1, 0)
+    for row in (b"2025-05-01,Gym,-20.00", b"2025-03-01,Gym,-21.00", b"2025-03-01,Gym,20.00"):
+        new = header + row + b",DE98\n2025-03-01,Gym,-20.00,DE98-again\n"
+        mapping = {"date": "Date", "amount": "Amount", "external_id": "Transaction ID"}
+        done = await imported(client, new, account, mapping=mapping)
+        assert (done["duplicate_rows"] or [{"line": 3}])[0]["line"] == 3
+        (fault,) = done["errors"]
+        assert (fault["line"], fault["column"], fault["value"]) == (2, "Transaction ID", "DE98")
+        assert "another transaction" in fault["reason"].lower()
+
+
+async def test_a_transfer_of_ofx_is_no_spending(act_as: ActAs, owner: Scope, books: Books) -> None:
+    client = act_as(owner)
+    content = sample("statement_v1.ofx").replace(b"<TRNTYPE>POS", b"<TRNTYPE>XFER")
+    await imported(client, content, books.account.id)
+    booked = (await client.get("/api/transactions", params={"limit": 100})).json()["items"]
+    assert {t["amount"]: t["kind"] for t in booked} == {
+        "52.10": "expense",
+        "1500.00": "income",
+        "20.00": "transfer",
+    }
+
+
+async def test_a_card_without_minus_signs_is_turned_round(
+    act_as: ActAs, owner: Scope, engine: AsyncEngine
+) -> None:
+    async with organization_session(engine, owner.organization_id) as session:
+        card = await add_account(session, owner.user_id, type="card")
+    content = (
+        b"Date,Text,Amount\n2025-03-01,Bread,2.00\n2025-03-02,Tea,3.00\n"
+        b"2025-03-03,PAYMENT RECEIVED,-5.00\n"
+    )
+    preview = await imported(act_as(owner), content, card.id, dry_run="true")
+    assert preview["mapping"]["invert"] is True
+    assert preview["confidence"] <= 0.5
+    assert [row["amount"] for row in preview["rows"]] == ["-2.00", "-3.00", "5.00"]
+
+
+async def test_a_form_is_refused(act_as: ActAs, owner: Scope, books: Books) -> None:
+    client, account = act_as(owner), books.account.id
+    answer = await client.post(
+        "/api/imports",
+        params={"account_id": str(account), "dry_run": "true"},
+        files={"file": ("bank.csv", sample("bank_de.csv"))},
+    )
+    detail = assert_problem(answer, 422, "invalid-input", "Content-Type")
+    assert "file itself" in detail
+    answer = await client.post(
+        "/api/imports",
+        params={"account_id": str(account)},
+        content=sample("statement_v2.qfx"),
+        headers={"Content-Type": "application/x-www-form-urlencoded"},
+    )
+    assert answer.status_code == 201, answer.text
 
 
 @pytest.mark.parametrize(
