@@ -21,9 +21,13 @@ _TAKEN = {
     "uq_categories_organization_id_parent_id_name": (
         "A category of this name exists already in this place."
     ),
+    "uq_institutions_organization_id_name": "An institution of this name exists already.",
     "uq_accounts_organization_id_external_id": "An account with this external id exists already.",
     "uq_transactions_external_id": (
         "A transaction with this external id exists already on this account."
+    ),
+    "uq_budget_reservations_organization_id_transaction_id": (
+        "The transaction settles another reservation."
     ),
     "uq_users_email": "A user with this e-mail address exists already.",
 }

@@ -7,8 +7,10 @@ kept under its key, or all of it taken back, before anything is committed.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any
 
 from fastapi import Depends, Request, Response, params
@@ -22,7 +24,7 @@ from api import dry_run, idempotency
 from api.deps import CurrentScope, Session, State, get_state
 from api.dry_run import DryRun
 from api.preconditions import etag, if_match
-from api.problems import problem_responses
+from api.problems import described_headers, problem_responses
 from api.schemas.common import Versioned
 from backend.db.outage import reachable_session
 from backend.errors import (
@@ -43,6 +45,8 @@ _HEADERS = {
     dry_run.HEADER: "`true` when nothing was changed.",
 }
 _ETAG = {"ETag": "The `version`, as `If-Match` takes it."}
+_LOCATION = {"Location": "Where to find it."}
+_FOUND_LATER = frozenset({HTTPStatus.CREATED, HTTPStatus.ACCEPTED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +146,7 @@ class Route(APIRoute):
         known = _query_names(self.dependant)
 
         async def answer(request: Request) -> Response:
+            _refuse_repeated(request)
             if self.writes:
                 _refuse_unknown(request, known)
             try:
@@ -156,10 +161,10 @@ class Route(APIRoute):
 
     def _promises(self) -> dict[int | str, dict[str, Any]]:
         """What the OpenAPI document says of all this."""
-        described = (_ETAG if self.versioned else {}) | (_HEADERS if self.writes else {})
-        headers = {
-            n: {"description": d, "schema": {"type": "string"}} for n, d in described.items()
-        }
+        always = (_ETAG if self.versioned else {}) | (_LOCATION if self._tells_location() else {})
+        headers = described_headers(always, always=True)
+        if self.writes:
+            headers |= described_headers(_HEADERS)
         promises: dict[int | str, dict[str, Any]] = {}
         if headers:
             promises[self.status_code or 200] = {"headers": headers}
@@ -168,6 +173,11 @@ class Route(APIRoute):
         if any(d.call is if_match for d in self.dependant.dependencies):
             promises |= problem_responses(PreconditionFailed, PreconditionRequired)
         return promises
+
+    def _tells_location(self) -> bool:
+        """A place is made of the request's routes, and put into the response's headers."""
+        parameters = self.dependant.request_param_name, self.dependant.response_param_name
+        return self.status_code in _FOUND_LATER and all(parameters)
 
 
 class LaunchRoute(Route):
@@ -190,6 +200,14 @@ def _query_names(dependant: Dependant) -> set[str]:
         else:
             names.add(field.alias)
     return names.union(*(_query_names(d) for d in dependant.dependencies))
+
+
+def _refuse_repeated(request: Request) -> None:
+    """No parameter of these routes is a list: of two values, one would be ignored."""
+    counts = Counter(name for name, _ in request.query_params.multi_items())
+    errors = [FieldError(name[:100], "Give it once.") for name, n in counts.items() if n > 1]
+    if errors:
+        raise InvalidInput("A parameter is here more than once.", errors=errors)
 
 
 def _refuse_unknown(request: Request, known: set[str]) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from contextlib import AsyncExitStack
 from typing import Annotated
 from uuid import UUID
 
@@ -11,6 +12,7 @@ from api.preconditions import IfMatch
 from api.problems import READ_RESPONSES, WRITE_RESPONSES
 from api.routes import Route
 from api.schemas.accounts import AccountCreate, AccountListParams, AccountOut, AccountPatch, Shares
+from backend.budgets.repercussions import matching_account, recorded
 from backend.ledger import accounts, queries
 
 router = APIRouter(prefix="/api/accounts", tags=["accounts"], route_class=Route)
@@ -58,7 +60,12 @@ async def update_account(
     session: Session,
 ) -> AccountOut:
     """Change what is named. An account is closed by its status: then it takes no transactions."""
-    account = await accounts.update_account(session, scope, account_id, body.changes(), expected)
+    changes = body.changes()
+    async with AsyncExitStack() as stack:
+        if "owner_id" in changes:
+            watched = matching_account(account_id)
+            await stack.enter_async_context(recorded(session, scope, watched))
+        account = await accounts.update_account(session, scope, account_id, changes, expected)
     return AccountOut.model_validate(account)
 
 
@@ -87,4 +94,6 @@ async def share_account(
 async def unshare_account(
     account_id: UUID, user_id: UUID, scope: CurrentScope, session: Session
 ) -> None:
-    await accounts.unshare_account(session, scope, account_id, user_id)
+    """The rules end by which the account was matched in their budgets."""
+    async with recorded(session, scope, matching_account(account_id)):
+        await accounts.unshare_account(session, scope, account_id, user_id)

@@ -112,10 +112,17 @@ async def roll_over_budget(
     """Carry over what ended periods leave the next ones, by the budget's policy.
 
     It is reckoned anew from the first period on, so doing it again changes nothing, and bookings
-    that came late are made good.
+    that came late are made good. Periods after that day get nothing; a deficit leaves each one what
+    is committed in it.
     """
     budget = await own_budget(session, scope, budget_id)
-    await roll_over(session, scope, on or today_of(scope), budget_id)
+    today = today_of(scope)
+    if on is not None and on > today:
+        raise InvalidInput(
+            "What periods leave is known when they are over.",
+            errors=[FieldError("on", "Must not lie ahead.")],
+        )
+    await roll_over(session, scope, on or today, budget_id)
     return await render_budget(session, scope, budget)
 
 

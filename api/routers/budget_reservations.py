@@ -116,4 +116,5 @@ async def _render(
     named = {row.transaction_id for row in rows if row.transaction_id is not None}
     statement = select(Transaction.id).where(visible_transactions(scope), Transaction.id.in_(named))
     transactions = frozenset(await session.scalars(statement)) if named else frozenset()
-    return [ReservationOut.of(row, transactions) for row in rows]
+    settled = await reservations.settled(session, scope, rows)
+    return [ReservationOut.of(row, transactions, settled=row.id in settled) for row in rows]

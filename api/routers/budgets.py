@@ -29,7 +29,8 @@ from backend.budgets.visibility import visible_budget_ids
 from backend.db.keyset import Window
 from backend.db.references import Reference, refuse, unknown_references
 from backend.identity.permissions import require_ledger_writer
-from backend.ledger.models import Account, Category, Tag
+from backend.ledger.deleted import let_go
+from backend.ledger.models import Account, Category, Tag, Transaction, TransactionSplit
 from backend.ledger.visibility import (
     visible_account_ids,
     visible_accounts,
@@ -113,7 +114,13 @@ async def update_budget(
 async def delete_budget(
     budget_id: UUID, expected: IfMatch, scope: CurrentScope, session: Session
 ) -> None:
-    """Only while it has no children and nothing is booked on it (409); else archive it."""
+    """Only while it has no children and nothing is booked on it (409); else archive it.
+
+    Deleted transactions do not count: restored, they come back without a budget.
+    """
+    await service.own_budget(session, scope, budget_id, expected)
+    await let_go(session, scope, Transaction.budget_id, budget_id)
+    await let_go(session, scope, TransactionSplit.budget_id, budget_id)
     await service.delete_budget(session, scope, budget_id, expected)
 
 

@@ -18,6 +18,7 @@ from api.schemas.categories import (
     DefaultCategories,
     DefaultCategoriesCreated,
 )
+from backend.budgets.repercussions import naming_category, recorded
 from backend.ledger import categories, queries
 from backend.ledger.default_categories import DEFAULTS, create_default_categories
 
@@ -71,12 +72,12 @@ async def create_categories_of_defaults(
     return DefaultCategoriesCreated(created=len(items), items=items)
 
 
-@router.get("/{category_id}", responses=READ_RESPONSES)
+@router.get("/{category_id:uuid}", responses=READ_RESPONSES)
 async def get_category(category_id: UUID, scope: CurrentScope, session: Session) -> CategoryOut:
     return CategoryOut.model_validate(await queries.get_category(session, scope, category_id))
 
 
-@router.patch("/{category_id}", responses=WRITE_RESPONSES)
+@router.patch("/{category_id:uuid}", responses=WRITE_RESPONSES)
 async def update_category(
     category_id: UUID,
     body: CategoryPatch,
@@ -90,7 +91,7 @@ async def update_category(
     return CategoryOut.model_validate(category)
 
 
-@router.delete("/{category_id}", status_code=204, responses=WRITE_RESPONSES)
+@router.delete("/{category_id:uuid}", status_code=204, responses=WRITE_RESPONSES)
 async def delete_category(
     category_id: UUID,
     expected: IfMatch,
@@ -102,6 +103,7 @@ async def delete_category(
 
     Deleted transactions do not count: restored, they come back without a category.
     """
-    await categories.delete_category(
-        session, scope, category_id, expected, replace_with=replace_with
-    )
+    async with recorded(session, scope, naming_category(category_id)):
+        await categories.delete_category(
+            session, scope, category_id, expected, replace_with=replace_with
+        )

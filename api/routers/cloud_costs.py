@@ -49,7 +49,7 @@ async def get_cloud_cost_summary(
     return CloudCostSummary(items=[ServiceCostOut.model_validate(row) for row in found])
 
 
-@router.get("/{cost_id}", responses=READ_RESPONSES)
+@router.get("/{cost_id:uuid}", responses=READ_RESPONSES)
 async def get_cloud_cost(cost_id: UUID, scope: CurrentScope, session: Session) -> CloudCostWhole:
     accounts = await _accounts(session, scope)
     return CloudCostWhole.model_validate(await queries.get_cost(session, scope, accounts, cost_id))

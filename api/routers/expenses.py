@@ -68,13 +68,13 @@ async def get_expense_analytics(
     )
 
 
-@router.get("/{expense_id}", responses=READ_RESPONSES)
+@router.get("/{expense_id:uuid}", responses=READ_RESPONSES)
 async def get_expense(expense_id: UUID, scope: CurrentScope, session: Session) -> TransactionOut:
     row = await get_transaction(session, scope, expense_id, kind=EXPENSE)
     return await bookings.show(session, scope, row)
 
 
-@router.patch("/{expense_id}", responses=WRITE_RESPONSES)
+@router.patch("/{expense_id:uuid}", responses=WRITE_RESPONSES)
 async def update_expense(
     expense_id: UUID, body: ExpensePatch, expected: IfMatch, scope: CurrentScope, session: Session
 ) -> TransactionOut:
@@ -85,7 +85,7 @@ async def update_expense(
     return await bookings.change(session, scope, expense_id, body, expected=expected, kind=EXPENSE)
 
 
-@router.delete("/{expense_id}", status_code=204, responses=WRITE_RESPONSES)
+@router.delete("/{expense_id:uuid}", status_code=204, responses=WRITE_RESPONSES)
 async def delete_expense(
     expense_id: UUID, expected: IfMatch, scope: CurrentScope, session: Session
 ) -> None:

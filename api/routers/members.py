@@ -12,6 +12,7 @@ from api.problems import READ_RESPONSES, WRITE_RESPONSES
 from api.routes import Route
 from api.schemas.identity import OneTimeLinkOut
 from api.schemas.members import MemberListParams, MemberOut, MemberPatch
+from backend.budgets.repercussions import of_member, recorded
 from backend.identity import members
 from backend.identity.password_resets import make_member_reset
 
@@ -41,8 +42,12 @@ async def update_member(
     scope: CurrentScope,
     session: Session,
 ) -> MemberOut:
-    """For owners and admins. An owner is made and changed by owners only; the last one stays."""
-    person = await members.update_member(session, scope, user_id, body.changes(), expected)
+    """For owners and admins. An owner is made and changed by owners only; the last one stays.
+
+    Who no longer sees the whole organization loses the matching rules of their budgets.
+    """
+    async with recorded(session, scope, of_member(user_id)):
+        person = await members.update_member(session, scope, user_id, body.changes(), expected)
     return MemberOut.of(person, scope)
 
 
@@ -51,7 +56,8 @@ async def remove_member(
     user_id: UUID, expected: IfMatch, scope: CurrentScope, session: Session
 ) -> None:
     """For owners and admins; everybody may leave. What they own must have another owner first."""
-    await members.remove_member(session, scope, user_id, expected)
+    async with recorded(session, scope, of_member(user_id)):
+        await members.remove_member(session, scope, user_id, expected)
 
 
 @router.post("/{user_id}/password-reset", status_code=201, responses=WRITE_RESPONSES)

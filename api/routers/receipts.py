@@ -8,7 +8,7 @@ from fastapi import APIRouter, Query, Request, Response
 
 from api.deps import CurrentScope, Receipts, Session
 from api.dry_run import DryRun
-from api.problems import READ_RESPONSES, WRITE_RESPONSES
+from api.problems import READ_RESPONSES, WRITE_RESPONSES, described_headers
 from api.routes import Route
 from api.schemas.receipts import ReceiptOut, ReceiptParams
 from backend.ledger import receipts
@@ -20,6 +20,11 @@ router = APIRouter(
 
 _CONTENT: dict[str, Any] = {
     name: {"schema": {"type": "string", "format": "binary"}} for name in SUFFIXES
+}
+_DOCUMENT: dict[str, Any] = {
+    "description": "The document.",
+    "content": _CONTENT,
+    "headers": described_headers({"ETag": "The SHA-256 of the document."}, always=True),
 }
 # The bytes as they are: a multipart body would differ between two tries of one request.
 _FILE: dict[str, Any] = {"requestBody": {"required": True, "content": _CONTENT}}
@@ -50,7 +55,7 @@ async def put_receipt(
 @router.get(
     "",
     response_class=Response,
-    responses=READ_RESPONSES | {200: {"description": "The document.", "content": _CONTENT}},
+    responses=READ_RESPONSES | {200: _DOCUMENT},
 )
 async def download_receipt(
     transaction_id: UUID, scope: CurrentScope, session: Session, files: Receipts

@@ -80,7 +80,7 @@ async def detect_recurring_expenses(
     return Page(items=[DetectedOut.of(d) for d in found], next_cursor=None)
 
 
-@router.get("/{recurring_id}", responses=READ_RESPONSES)
+@router.get("/{recurring_id:uuid}", responses=READ_RESPONSES)
 async def get_recurring_expense(
     recurring_id: UUID, scope: CurrentScope, session: Session
 ) -> RecurringOut:
@@ -88,7 +88,7 @@ async def get_recurring_expense(
     return (await _render(session, scope, [row]))[0]
 
 
-@router.patch("/{recurring_id}", responses=WRITE_RESPONSES)
+@router.patch("/{recurring_id:uuid}", responses=WRITE_RESPONSES)
 async def update_recurring_expense(
     recurring_id: UUID,
     body: RecurringPatch,
@@ -110,7 +110,7 @@ async def update_recurring_expense(
     return (await _render(session, scope, [row]))[0]
 
 
-@router.delete("/{recurring_id}", status_code=204, responses=WRITE_RESPONSES)
+@router.delete("/{recurring_id:uuid}", status_code=204, responses=WRITE_RESPONSES)
 async def delete_recurring_expense(
     recurring_id: UUID, expected: IfMatch, scope: CurrentScope, session: Session
 ) -> None:

@@ -78,13 +78,13 @@ async def apply_categorisation_rules(
     )
 
 
-@router.get("/{rule_id}", responses=READ_RESPONSES)
+@router.get("/{rule_id:uuid}", responses=READ_RESPONSES)
 async def get_rule(rule_id: UUID, scope: CurrentScope, session: Session) -> RuleOut:
     rule = await rules.get_rule(session, scope, rule_id)
     return (await _render(session, scope, [rule]))[0]
 
 
-@router.patch("/{rule_id}", responses=WRITE_RESPONSES)
+@router.patch("/{rule_id:uuid}", responses=WRITE_RESPONSES)
 async def update_rule(
     rule_id: UUID, body: RulePatch, expected: IfMatch, scope: CurrentScope, session: Session
 ) -> RuleOut:
@@ -92,7 +92,7 @@ async def update_rule(
     return (await _render(session, scope, [rule]))[0]
 
 
-@router.delete("/{rule_id}", status_code=204, responses=WRITE_RESPONSES)
+@router.delete("/{rule_id:uuid}", status_code=204, responses=WRITE_RESPONSES)
 async def delete_rule(
     rule_id: UUID, expected: IfMatch, scope: CurrentScope, session: Session
 ) -> None:

@@ -198,18 +198,20 @@ class ReservationOut(Output):
     updated_at: datetime
 
     @classmethod
-    def of(cls, row: Reservation, transactions: frozenset[UUID]) -> Self:
+    def of(cls, row: Reservation, transactions: frozenset[UUID], *, settled: bool) -> Self:
         names = cls.model_fields.keys() - {"amount", "state", "transaction_id"}
         values = {name: getattr(row, name) for name in names}
         shown = row.transaction_id if row.transaction_id in transactions else None
         amount = format_amount(row.amount, row.currency)
-        return cls(amount=amount, state=_state(row), transaction_id=shown, **values)
+        return cls(
+            amount=amount, state=_state(row, settled=settled), transaction_id=shown, **values
+        )
 
 
 def _state(
-    row: Reservation,
+    row: Reservation, *, settled: bool
 ) -> Literal["reserved", "expired", "committed", "settled", "released"]:
-    if row.transaction_id is not None:
+    if settled:
         return "settled"
     if row.state == ReservationState.RELEASED:
         return "released"

@@ -5,11 +5,19 @@ import re
 from decimal import Decimal
 from typing import Annotated, Self
 
-from pydantic import BaseModel, BeforeValidator, Field, WithJsonSchema, field_serializer
+from pydantic import BaseModel, BeforeValidator, Field, field_serializer
 from pydantic_core import PydanticCustomError
 
 from api.paging import PageParams
-from api.schemas.common import CurrencyCode, Input, Output, PlainDate, PositiveAmount, ShortText
+from api.schemas.common import (
+    CurrencyCode,
+    Input,
+    Output,
+    PlainDate,
+    PositiveAmount,
+    ShortText,
+    amount_schema,
+)
 from backend.ledger.fx_rates import Conversion, Imported
 from backend.ledger.models import FxRate
 from backend.money import format_amount
@@ -31,14 +39,14 @@ RateIn = Annotated[
     Decimal,
     BeforeValidator(_decimal),
     Field(gt=0),
-    WithJsonSchema(
-        {"type": "string", "pattern": r"^[0-9]{1,10}(\.[0-9]{1,10})?$", "examples": ["1.0842"]}
-    ),
+    amount_schema(digits=10, places=10, zero=False),
 ]
 
 
 class FxRateIn(Input):
-    rate: RateIn = Field(description="What one unit of the base costs in the quote currency.")
+    rate: RateIn = Field(
+        description="What one unit of the base costs in the quote currency.", examples=["1.0842"]
+    )
     source: ShortText = Field("manual", description="Who said so.", examples=["ECB"])
 
 
