@@ -52,3 +52,9 @@ def rounded_to(number: Decimal, places: int) -> Decimal:
 def fits_currency(amount: Decimal, currency: str) -> bool:
     """Whether `amount` has no more decimals than the currency's minor unit."""
     return round_amount(amount, currency) == amount
+
+
+def decimals_of(currency: str) -> str:
+    """In words."""
+    places = EXPONENTS.get(currency, 2)
+    return f"{places} decimals at most" if places else "no decimals"

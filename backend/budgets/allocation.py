@@ -14,12 +14,13 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from backend.audit.record import record
 from backend.audit.states import state_of
+from backend.budgets.amounts import refuse_too_fine
 from backend.budgets.apportion import apportion
 from backend.budgets.figures import spending
 from backend.budgets.models import Budget, BudgetPeriod
 from backend.budgets.rules import Period
 from backend.budgets.service import own_budget
-from backend.budgets.tree import refuse_broken_trees
+from backend.budgets.tree import over_committed, refuse_broken_trees
 from backend.budgets.visibility import visible_budgets
 from backend.errors import Conflict, FieldError, Forbidden, InvalidInput
 from backend.scope import Scope
@@ -58,6 +59,7 @@ async def allocate(
     weighs. Every child must be the caller's to change (`Forbidden`).
     """
     budget = await own_budget(session, scope, budget_id)
+    refuse_too_fine(budget.currency, {"amount": amount}, ["amount"])
     period = await _period_on(session, scope, budget_id, on)
     children = await _children(session, scope, budget_id)
     weighed = await _weights(
@@ -68,10 +70,11 @@ async def allocate(
     total = period.amount - period.carried if amount is None else amount
     amounts = apportion(total, list(weighed.values()), budget.currency)
     window = Period(period.starts_on, period.ends_on)
+    changed = [budget_id, *(child.id for child in children)]
+    short = await over_committed(session, scope, changed)
     for child, share in zip(children, amounts, strict=True):
         await _give(session, scope, child, share, window)
-    changed = [budget_id, *(child.id for child in children)]
-    await refuse_broken_trees(session, scope, changed, {"amount"})
+    await refuse_broken_trees(session, scope, changed, {"amount"}, short)
     shares = zip(children, weighed.values(), amounts, strict=True)
     return budget, window, [Share(*share) for share in shares]
 

@@ -7,7 +7,7 @@ from decimal import Decimal
 from enum import StrEnum
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, Index, String, text
+from sqlalchemy import CheckConstraint, Index, String, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from backend.db.base import (
@@ -35,7 +35,9 @@ class Reservation(TenantIdentified, Timestamped, Base):
     """Money set aside on a budget before the invoice comes.
 
     It is open, and counts as committed in the budget and all above it, while it is reserved and not
-    expired, or committed and not yet settled by a transaction, which is spent instead.
+    expired, or committed and not settled. It is settled while its transaction, which is that of no
+    other, counts in the budget or below it: one that is deleted, cancelled or moved away settles
+    nothing (`counts_in_budget` in the migrations).
     """
 
     __tablename__ = "budget_reservations"
@@ -45,6 +47,7 @@ class Reservation(TenantIdentified, Timestamped, Base):
         member_key("created_by", ondelete="SET NULL (created_by)"),
         one_of("state", ReservationState),
         currency_check(),
+        UniqueConstraint("organization_id", "transaction_id"),
         CheckConstraint("amount > 0", name="amount_positive"),
         CheckConstraint(
             "transaction_id IS NULL OR state = 'committed'", name="settled_when_committed"
@@ -53,7 +56,7 @@ class Reservation(TenantIdentified, Timestamped, Base):
             "ix_budget_reservations_open",
             "organization_id",
             "budget_id",
-            postgresql_where=text("state <> 'released' AND transaction_id IS NULL"),
+            postgresql_where=text("state <> 'released'"),
         ),
         Index("ix_budget_reservations_budget", "organization_id", "budget_id", "id"),
     )

@@ -46,9 +46,9 @@ WITH RECURSIVE windows AS (
     JOIN below ON below.top_id = w.budget_id
     JOIN budget_reservations r ON r.organization_id = :organization
         AND r.budget_id = below.budget_id AND r.expected_on BETWEEN w.starts_on AND w.ends_on
-    WHERE r.transaction_id IS NULL
-      AND (r.state = 'committed'
-        OR r.state = 'reserved' AND (r.expires_at IS NULL OR r.expires_at > now()))
+    WHERE r.state = 'committed' AND (
+            r.transaction_id IS NULL OR NOT counts_in_budget(r.transaction_id, r.budget_id))
+       OR r.state = 'reserved' AND (r.expires_at IS NULL OR r.expires_at > now())
 ), rates AS MATERIALIZED (
     SELECT currency, wanted, rated_on, fx_rate(:organization, currency, wanted, rated_on) AS rate
     FROM (SELECT DISTINCT currency, wanted, rated_on FROM amounts WHERE currency <> wanted) needed

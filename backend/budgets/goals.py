@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from backend.audit.record import record
 from backend.audit.states import state_of
+from backend.budgets.amounts import refuse_too_fine
 from backend.budgets.commitments import Goal, GoalProgress, GoalType
 from backend.budgets.figures import spending
 from backend.budgets.goal_measures import Facts, Measures, measure
@@ -90,6 +91,7 @@ async def create_goal(session: AsyncSession, scope: Scope, values: dict[str, Any
         values["starts_on"] = min(budget.starts_on, values["deadline"])
     goal = Goal(organization_id=scope.organization_id, **values)
     _refuse_bad_dates(goal)
+    refuse_too_fine(budget.currency, values, _money(goal))
     session.add(goal)
     await session.flush()
     await session.refresh(goal)
@@ -106,10 +108,12 @@ async def update_goal(
 ) -> Goal:
     """Change what is named; a goal stays with its budget."""
     goal = await _own_goal(session, scope, goal_id, expected)
+    budget = await get_budget(session, scope, goal.budget_id)
     before = state_of(goal)
     for name, value in changes.items():
         setattr(goal, name, value)
     _refuse_bad_dates(goal)
+    refuse_too_fine(budget.currency, changes, _money(goal))
     await session.flush()
     await session.refresh(goal)
     await record(session, scope, "update", "goal", goal_id, before=before, after=state_of(goal))
@@ -228,6 +232,11 @@ async def _spent(
         found |= {goal.id: spent[n] for n, goal in by_budget.items()}
         waiting = [goal for goal in waiting if goal.id not in found]
     return found
+
+
+def _money(goal: Goal) -> tuple[str, ...]:
+    """Which of its values are in the budget's currency."""
+    return ("unit_value", "target") if goal.type == GoalType.REVENUE else ("unit_value",)
 
 
 def _unit_value(goal: Goal) -> Decimal | None:

@@ -28,7 +28,9 @@ async def budget_rules(
     statement = select(BudgetRule).where(
         BudgetRule.organization_id == scope.organization_id, BudgetRule.budget_id == budget_id
     )
-    return (await session.scalars(statement.order_by(BudgetRule.id))).all()
+    # Triggers end rules that the session knows, and statements change them.
+    fresh = statement.order_by(BudgetRule.id).execution_options(populate_existing=True)
+    return (await session.scalars(fresh)).all()
 
 
 async def set_rules(

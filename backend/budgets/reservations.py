@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, func, select, text
+from sqlalchemy import Boolean, ColumnElement, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from backend.audit.record import record
 from backend.audit.states import state_of
+from backend.budgets.amounts import refuse_too_fine
 from backend.budgets.commitments import Reservation, ReservationState
 from backend.budgets.figures import spending
 from backend.budgets.models import Budget
@@ -27,6 +28,7 @@ from backend.money import format_amount
 from backend.scope import Scope
 
 NEWEST_FIRST = Order((Reservation.id,), descending=True)
+_SETTLED = func.counts_in_budget(Reservation.transaction_id, Reservation.budget_id, type_=Boolean)
 
 
 async def reserve(
@@ -54,6 +56,7 @@ async def reserve(
             "The reservation would have expired already.",
             errors=[FieldError("#/expires_at", "Must lie ahead.")],
         )
+    refuse_too_fine(budget.currency, {"amount": amount}, ["amount"])
     path = await _lock_path(session, scope, budget_id)
     reservation = Reservation(
         organization_id=scope.organization_id,
@@ -83,8 +86,8 @@ async def commit(
 ) -> Reservation:
     """Make it firm: it no longer expires. With the transaction that it became, it is settled.
 
-    The transaction must count in the budget or below it, where it is spent from then on. One that
-    is committed already can be settled later.
+    The transaction must count in the budget or below it, where it is spent from then on, and settle
+    no other reservation (`Conflict`). One that is committed already can be settled later.
     """
     require_ledger_writer(scope)
     await share_trees(session, scope)
@@ -93,7 +96,7 @@ async def commit(
     await _lock_path(session, scope, budget_id)
     reservation = await _own_reservation(session, scope, budget_id, reservation_id)
     before = state_of(reservation)
-    if reservation.transaction_id is not None:
+    if await settled(session, scope, [reservation]):
         raise Conflict("The reservation is settled.")
     if reservation.state == ReservationState.RELEASED:
         raise Conflict("The reservation was released.")
@@ -102,7 +105,7 @@ async def commit(
     if is_expired(reservation, datetime.now(UTC)):
         raise Conflict("The reservation has expired: reserve anew.")
     if transaction_id is not None:
-        await _require_counted(session, scope, budget_id, transaction_id)
+        await _require_counted(session, budget_id, transaction_id)
     reservation.state = ReservationState.COMMITTED
     reservation.transaction_id = transaction_id
     return await _changed(session, scope, "commit", reservation, before)
@@ -116,11 +119,11 @@ async def release(
     await get_budget(session, scope, budget_id)
     reservation = await _own_reservation(session, scope, budget_id, reservation_id)
     before = state_of(reservation)
-    if reservation.transaction_id is not None:
+    if await settled(session, scope, [reservation]):
         raise Conflict("The reservation is settled.")
     if reservation.state == ReservationState.RELEASED:
         raise Conflict("The reservation was released already.")
-    reservation.state = ReservationState.RELEASED
+    reservation.state, reservation.transaction_id = ReservationState.RELEASED, None
     return await _changed(session, scope, "release", reservation, before)
 
 
@@ -130,11 +133,13 @@ async def list_reservations(
     await get_budget(session, scope, budget_id)
     statement = select(Reservation).where(*_of(scope, budget_id))
     if open_only:
-        firm = Reservation.state == ReservationState.COMMITTED
+        firm = (Reservation.state == ReservationState.COMMITTED) & or_(
+            Reservation.transaction_id.is_(None), ~_SETTLED
+        )
         unexpired = (Reservation.state == ReservationState.RESERVED) & (
             Reservation.expires_at.is_(None) | (Reservation.expires_at > func.now())
         )
-        statement = statement.where(Reservation.transaction_id.is_(None), firm | unexpired)
+        statement = statement.where(firm | unexpired)
     return (await session.scalars(windowed(statement, NEWEST_FIRST, window))).all()
 
 
@@ -143,6 +148,19 @@ async def get_reservation(
 ) -> Reservation:
     await get_budget(session, scope, budget_id)
     return await _find(session, scope, budget_id, reservation_id)
+
+
+async def settled(
+    session: AsyncSession, scope: Scope, reservations: Iterable[Reservation]
+) -> frozenset[UUID]:
+    """Those whose transaction counts in their budget now."""
+    named = [row.id for row in reservations if row.transaction_id is not None]
+    if not named:
+        return frozenset()
+    statement = select(Reservation.id).where(
+        Reservation.organization_id == scope.organization_id, Reservation.id.in_(named), _SETTLED
+    )
+    return frozenset(await session.scalars(statement))
 
 
 def is_expired(reservation: Reservation, now: datetime) -> bool:
@@ -238,28 +256,8 @@ def _of(scope: Scope, budget_id: UUID) -> tuple[ColumnElement[bool], ...]:
     )
 
 
-_COUNTED = text("""
-WITH RECURSIVE below AS (
-    SELECT CAST(:id AS uuid) AS budget_id
-    UNION ALL
-    SELECT b.id FROM below
-    JOIN budgets b ON b.organization_id = :organization AND b.parent_id = below.budget_id
-)
-SELECT EXISTS (
-    SELECT FROM budget_lines l JOIN below ON below.budget_id = l.budget_id
-    WHERE l.organization_id = :organization AND l.transaction_id = :transaction)
-""")
-
-
-async def _require_counted(
-    session: AsyncSession, scope: Scope, budget_id: UUID, transaction_id: UUID
-) -> None:
-    values = {
-        "organization": scope.organization_id,
-        "id": budget_id,
-        "transaction": transaction_id,
-    }
-    if not await session.scalar(_COUNTED, values):
+async def _require_counted(session: AsyncSession, budget_id: UUID, transaction_id: UUID) -> None:
+    if not await session.scalar(select(func.counts_in_budget(transaction_id, budget_id))):
         raise InvalidInput(
             "The transaction does not settle this reservation.",
             errors=[FieldError("#/transaction_id", "It does not count in this budget.")],

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import date
 from decimal import Decimal
 from typing import Any
@@ -15,6 +14,7 @@ from backend.audit.record import record
 from backend.audit.states import state_of
 from backend.budgets.figures import spending
 from backend.budgets.models import Budget, BudgetPeriod, RolloverPolicy
+from backend.budgets.performance import Spending
 from backend.budgets.rules import Period, carried_over
 from backend.budgets.tree import hold_trees
 from backend.scope import Scope
@@ -28,7 +28,9 @@ async def roll_over(
     """Carry over what the periods that have ended leave those that have begun; the budgets changed.
 
     Reckoned anew from the first period on each time: bookings that came late correct what was
-    carried, and nothing is carried twice. Of one budget, or of all that have a policy.
+    carried, nothing is carried twice, and nothing into periods that begin after `today`. A deficit
+    leaves a period what is committed in it; the rest of it goes on to the next. Of one budget, or
+    of all that have a policy.
     """
     await hold_trees(session, scope)
     statement = select(Budget).where(
@@ -59,19 +61,23 @@ async def _roll_over(
             .where(
                 BudgetPeriod.organization_id == scope.organization_id,
                 BudgetPeriod.budget_id == budget.id,
-                BudgetPeriod.starts_on <= today,
             )
             .order_by(BudgetPeriod.starts_on)
         )
     ).all()
     before: list[State] = [state_of(period, "budget_id") for period in periods]
-    spent = await _spent(session, scope, periods, today)
-    carried = Decimal(0)
-    for period, used in zip(periods, spent, strict=True):
+    policy = RolloverPolicy(budget.rollover_policy)
+    left = Decimal(0)
+    for period in periods:
         planned = period.amount - period.carried
+        carried = Decimal(0)
+        if period.starts_on <= today:
+            spent = await _spent(session, scope, period, today)
+            carried = left
+            if spent.committed > 0:
+                carried = max(left, min(spent.committed - planned, Decimal(0)))
+            left = carried_over(policy, planned + left - spent.total, budget.rollover_cap)
         period.carried, period.amount = carried, planned + carried
-        policy = RolloverPolicy(budget.rollover_policy)
-        carried = carried_over(policy, period.amount - used, budget.rollover_cap)
     after = [state_of(period, "budget_id") for period in periods]
     moved = [(old, new) for old, new in zip(before, after, strict=True) if old != new]
     if moved:
@@ -90,11 +96,7 @@ async def _record(
 
 
 async def _spent(
-    session: AsyncSession, scope: Scope, periods: Sequence[BudgetPeriod], today: date
-) -> list[Decimal]:
-    found = []
-    for period in periods:
-        window = {period.budget_id: Period(period.starts_on, period.ends_on)}
-        spent = await spending(session, scope.organization_id, window, today)
-        found.append(spent[period.budget_id].total)
-    return found
+    session: AsyncSession, scope: Scope, period: BudgetPeriod, today: date
+) -> Spending:
+    window = {period.budget_id: Period(period.starts_on, period.ends_on)}
+    return (await spending(session, scope.organization_id, window, today))[period.budget_id]

@@ -11,13 +11,14 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from backend.audit.record import record
 from backend.audit.states import state_of
+from backend.budgets.amounts import refuse_too_fine
 from backend.budgets.matching import Rule, rule_states, set_rules
 from backend.budgets.models import Budget, BudgetShare, BudgetType, RolloverPolicy
 from backend.budgets.plan import plan_periods
 from backend.budgets.queries import get_budget, unknown_budgets
 from backend.budgets.rules import periods
 from backend.budgets.standing import today_of
-from backend.budgets.tree import hold_trees, refuse_broken_trees
+from backend.budgets.tree import hold_trees, over_committed, refuse_broken_trees
 from backend.budgets.visibility import visible_budget_ids
 from backend.db.base import Base
 from backend.db.references import refuse
@@ -35,6 +36,7 @@ _DEFAULTS = {
     "critical_threshold": 90,
     "rollover_policy": RolloverPolicy.NONE,
 }
+_MONEY = {"amount", "rollover_cap", "target_cpa"}
 _SHAPES_TREE = _SHAPES_PERIODS | {"parent_id", "allows_over_allocation", "archived"}
 
 
@@ -49,15 +51,17 @@ async def create_budget(session: AsyncSession, scope: Scope, values: dict[str, A
     values = _DEFAULTS | values | {"owner_id": owner_id}
     budget = Budget(organization_id=scope.organization_id, **values)
     refuse_bad_limits(budget)
+    refuse_too_fine(budget.currency, values, _MONEY)
     planned = periods(BudgetType(budget.type), budget.starts_on, budget.ends_on)
+    short = await over_committed(session, scope, [budget.parent_id])
     session.add(budget)
     await session.flush()
     await session.refresh(budget)
     await plan_periods(session, budget, planned)
     if budget.parent_id is not None:
-        await refuse_broken_trees(session, scope, [budget.id], values)
+        await refuse_broken_trees(session, scope, [budget.id], values, short)
     await set_rules(session, scope, budget, rules)
-    after = await _state(session, scope, budget)
+    after = await whole_state(session, scope, budget)
     await record(session, scope, "create", "budget", budget.id, after=after)
     return budget
 
@@ -77,7 +81,7 @@ async def update_budget(
     it back; `rules` replace what was there, as `set_rules` says.
     """
     budget = await own_budget(session, scope, budget_id, expected)
-    before = await _state(session, scope, budget)
+    before = await whole_state(session, scope, budget)
     changes = dict(changes)
     archived = changes.pop("archived", None)
     rules: Sequence[Rule] | None = changes.pop("rules", None)
@@ -89,6 +93,8 @@ async def update_budget(
     if changes.get("rollover_policy", RolloverPolicy.CAPPED) != RolloverPolicy.CAPPED:
         changes.setdefault("rollover_cap", None)
     given = {name for name, value in changes.items() if value != getattr(budget, name)}
+    refuse_too_fine(budget.currency, changes, _MONEY & given)
+    short = await over_committed(session, scope, [budget_id, changes.get("parent_id")])
     for name in given:
         setattr(budget, name, changes[name])
     if archived is not None and archived != (budget.archived_at is not None):
@@ -103,10 +109,10 @@ async def update_budget(
         new_from = today_of(scope) if "amount" in given else None
         await plan_periods(session, budget, planned, new_amount_from=new_from)
     if _SHAPES_TREE & given:
-        await refuse_broken_trees(session, scope, [budget_id], given)
+        await refuse_broken_trees(session, scope, [budget_id], given, short)
     if rules is not None:
         await set_rules(session, scope, budget, rules, seen_accounts)
-    after = await _state(session, scope, budget)
+    after = await whole_state(session, scope, budget)
     await record(session, scope, "update", "budget", budget_id, before=before, after=after)
     return budget
 
@@ -140,7 +146,7 @@ async def delete_budget(
 ) -> None:
     """`Conflict` while it has children or anything is booked on it: such a budget is archived."""
     budget = await own_budget(session, scope, budget_id, expected)
-    before = await _state(session, scope, budget)
+    before = await whole_state(session, scope, budget)
     await session.delete(budget)
     await session.flush()
     await record(session, scope, "delete", "budget", budget_id, before=before)
@@ -186,7 +192,8 @@ async def _hides_parent(
     return not await visible_budget_ids(session, scope, [budget.parent_id])
 
 
-async def _state(session: AsyncSession, scope: Scope, budget: Budget) -> dict[str, Any]:
+async def whole_state(session: AsyncSession, scope: Scope, budget: Budget) -> dict[str, Any]:
+    """For the record: the budget with its rules."""
     return state_of(budget) | {"rules": await rule_states(session, scope, budget.id)}
 
 

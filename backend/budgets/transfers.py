@@ -19,12 +19,13 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from backend.audit.record import record
 from backend.audit.states import state_of
+from backend.budgets.amounts import refuse_too_fine
 from backend.budgets.figures import spending
 from backend.budgets.models import Budget, BudgetPeriod, BudgetTransfer
 from backend.budgets.queries import get_budget, unknown_budgets
 from backend.budgets.rules import Period
 from backend.budgets.service import own_budget
-from backend.budgets.tree import path_to_root, refuse_broken_trees
+from backend.budgets.tree import over_committed, path_to_root, refuse_broken_trees
 from backend.budgets.visibility import visible_budgets
 from backend.db.keyset import Order, Window, windowed
 from backend.db.locking import locked
@@ -67,6 +68,7 @@ async def transfer(
     target = await get_budget(session, scope, to_id, lock=True)
     require_owner(scope, target.owner_id)
     _refuse_unfit(source, target)
+    refuse_too_fine(source.currency, {"amount": amount}, ["amount"])
     up = await path_to_root(session, scope, from_id)
     down = await path_to_root(session, scope, to_id)
     losing = await _writable(session, scope, [n for n in up if n not in down])
@@ -74,9 +76,10 @@ async def transfer(
     budgets = {b.id: b for b in (source, *losing, *gaining)}
     held = await _periods_on(session, scope, budgets, on)
     await _refuse_missing(session, scope, source, losing, held=held, amount=amount, on=on)
+    short = await over_committed(session, scope, budgets)
     changes = [(b, -amount) for b in losing] + [(b, amount) for b in gaining]
     moved = [await _move(session, scope, b, held[b.id], change) for b, change in changes]
-    await refuse_broken_trees(session, scope, budgets, {"amount"})
+    await refuse_broken_trees(session, scope, budgets, {"amount"}, short)
     row = BudgetTransfer(
         organization_id=scope.organization_id,
         from_budget_id=from_id,

@@ -7,7 +7,9 @@ waits for somebody who waits for them.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
+from datetime import date
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
@@ -116,34 +118,57 @@ JOIN below ON below.top_id = up.id
 JOIN budget_reservations r ON r.organization_id = :organization
     AND r.budget_id = below.budget_id AND r.currency = up.currency
     AND r.expected_on BETWEEN p.starts_on AND p.ends_on
-WHERE r.transaction_id IS NULL
-  AND (r.state = 'committed'
-    OR r.state = 'reserved' AND (r.expires_at IS NULL OR r.expires_at > now()))
+WHERE r.state = 'committed' AND (
+        r.transaction_id IS NULL OR NOT counts_in_budget(r.transaction_id, r.budget_id))
+   OR r.state = 'reserved' AND (r.expires_at IS NULL OR r.expires_at > now())
 GROUP BY up.id, up.name, up.currency, p.starts_on, p.amount
 HAVING sum(r.amount) > p.amount
 ORDER BY p.starts_on, up.id
 """)
 
 
+Shortfalls = Mapping[tuple[UUID, date], Decimal]  # by budget and the first day of the period
+
+
+async def over_committed(
+    session: AsyncSession, scope: Scope, budget_ids: Iterable[UUID | None]
+) -> Shortfalls:
+    """By how much more is committed than there is, on these budgets and all above them."""
+    ids = [budget_id for budget_id in budget_ids if budget_id is not None]
+    values = {"organization": scope.organization_id, "ids": ids}
+    return {
+        (row.budget_id, row.starts_on): row.wanted - row.room
+        for row in await session.execute(_OVER_COMMITTED, values)
+    }
+
+
 async def refuse_broken_trees(
-    session: AsyncSession, scope: Scope, budget_ids: Iterable[UUID], fields: Collection[str]
+    session: AsyncSession,
+    scope: Scope,
+    budget_ids: Iterable[UUID],
+    fields: Collection[str],
+    short: Shortfalls,
 ) -> None:
     """`InvalidInput` unless the trees hold around these budgets, as they are now in the database.
 
     Periods nest, currencies are one, children stay within their parent unless it allows more, and
-    no more is committed than there is. A fault points at one of the `fields` that were given. What
-    the caller may not see is neither named nor quantified.
+    no more is committed than there is. Where that was so before the change, in `short`, it is only
+    not to grow: or nothing that mends it a little could be done. A fault points at one of the
+    `fields` that were given. What the caller may not see is neither named nor quantified.
     """
     ids = list(budget_ids)
     values = {"organization": scope.organization_id, "ids": ids}
     misplaced = (await session.execute(_MISPLACED, values)).all()
     over_allocated = (await session.execute(_OVER_ALLOCATED, values)).all()
-    over_committed = (await session.execute(_OVER_COMMITTED, values)).all()
+    shorter = [
+        row
+        for row in await session.execute(_OVER_COMMITTED, values)
+        if row.wanted - row.room > short.get((row.budget_id, row.starts_on), 0)
+    ]
     visible = await visible_budget_ids(
         session,
         scope,
-        [r.parent_id for r in misplaced]
-        + [r.budget_id for r in (*over_allocated, *over_committed)],
+        [r.parent_id for r in misplaced] + [r.budget_id for r in (*over_allocated, *shorter)],
     )
     errors = [e for row in misplaced for e in _misplacements(row, fields, row.parent_id in visible)]
     amount = _pointer(fields, "amount", "parent_id", "allows_over_allocation", "starts_on", "type")
@@ -155,7 +180,7 @@ async def refuse_broken_trees(
             else "There is not enough room above this budget."
         )
         errors.append(FieldError(amount, detail))
-    for row in over_committed:
+    for row in shorter:
         detail = (
             f"{_money(row.wanted, row)} are committed on “{row.name}” in the period from "
             f"{row.starts_on}, which would have {_money(row.room, row)}."

@@ -19,7 +19,7 @@ from backend.db.references import among
 from backend.errors import FieldError
 from backend.ledger.models import Account, AccountStatus, Category, Tag, TransactionKind
 from backend.ledger.visibility import visible_accounts, visible_categories, visible_tags
-from backend.money import EXPONENTS, fits_currency
+from backend.money import decimals_of, fits_currency
 from backend.periods import FIRST_DATE, LAST_DATE
 from backend.scope import Scope
 
@@ -133,9 +133,7 @@ def too_fine(amount: Decimal, currency: str, pointer: str) -> list[FieldError]:
     """A fault when the amount has more decimals than its currency."""
     if fits_currency(amount, currency):
         return []
-    places = EXPONENTS[currency]
-    most = f"{places} decimals at most" if places else "no decimals"
-    return [FieldError(pointer, f"An amount in {currency} has {most}.")]
+    return [FieldError(pointer, f"An amount in {currency} has {decimals_of(currency)}.")]
 
 
 def _bad_amount(amount: Decimal, currency: str, pointer: str) -> list[FieldError]:

@@ -1,7 +1,7 @@
 """What deleted transactions may hold on to: they keep their account, but no word of the books.
 
-A category or a tag that only they use can be deleted; restored, they come back without it. An
-account cannot: they would have nowhere to come back to.
+A category, a tag or a budget that only they use can be deleted; restored, they come back without
+it. An account cannot: they would have nowhere to come back to.
 """
 
 from __future__ import annotations

@@ -141,9 +141,46 @@ async def test_only_what_counts_in_the_budget_settles(act_as: ActAs, books: Book
         answer = await client.post(f"{place}/commit", json={"transaction_id": identity})
         assert_problem(answer, 422, "invalid-input", "#/transaction_id")
     above = (await reserve(client, top["id"], "5")).headers["location"]
-    for place_ in (place, above):
-        answer = await client.post(f"{place_}/commit", json={"transaction_id": below["id"]})
-        assert answer.json()["state"] == "settled"
+    answer = await client.post(f"{above}/commit", json={"transaction_id": below["id"]})
+    assert answer.json()["state"] == "settled"
+    # An expense is the invoice of one reservation.
+    again = await client.post(f"{place}/commit", json={"transaction_id": below["id"]})
+    told = assert_problem(again, 409, "conflict")
+    assert told == "The transaction settles another reservation."
+
+
+@pytest.mark.parametrize("undone", ["deleted", "cancelled", "moved"])
+async def test_it_is_settled_while_its_expense_counts(
+    act_as: ActAs, books: Books, undone: str
+) -> None:
+    client = act_as(books.scope)
+    budget = await plan(client, "Budget", "100")
+    place = (await reserve(client, budget["id"], "60")).headers["location"]
+    expense = await spend(client, books.account.id, "55", budget_id=budget["id"])
+    other = await spend(client, books.account.id, "40", budget_id=budget["id"])
+    await client.post(f"{place}/commit", json={"transaction_id": expense["id"]})
+    booked = f"/api/transactions/{expense['id']}"
+    if undone == "deleted":
+        await client.delete(booked)
+    else:
+        change = {"status": "cancelled"} if undone == "cancelled" else {"budget_id": None}
+        assert (await client.patch(booked, json=change)).status_code == 200
+    assert (await client.get(place)).json()["state"] == "committed"
+    period = (await figures(client, budget["id"]))["period"]
+    assert (period["spent"], period["committed"]) == ("40.00", "60.00")
+    listed = await client.get(f"/api/budgets/{budget['id']}/reservations?open=true")
+    assert [r["state"] for r in listed.json()["items"]] == ["committed"]
+    low = await client.patch(f"/api/budgets/{budget['id']}", json={"amount": "59"})
+    assert_problem(low, 422, "invalid-input", "#/amount")
+    if undone == "deleted":
+        assert (await client.post(f"{booked}/restore")).status_code == 200
+        assert (await client.get(place)).json()["state"] == "settled"
+    elif undone == "moved":
+        settled = await client.post(f"{place}/commit", json={"transaction_id": other["id"]})
+        assert settled.json()["state"] == "settled"
+    else:
+        released = await client.post(f"{place}/release")
+        assert (released.json()["state"], released.json()["transaction_id"]) == ("released", None)
 
 
 async def test_hidden_ancestors_refuse_without_a_word_about_them(

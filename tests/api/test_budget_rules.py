@@ -1,21 +1,23 @@
-"""Matching rules of budgets through the API, and rollover between their periods."""
+"""Matching rules of budgets through the API."""
 
 from __future__ import annotations
 
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
+import httpx
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from backend.budgets.models import BudgetRule
 from backend.db.engine import organization_session
-from backend.scope import Role
+from backend.scope import Role, Scope
+from tests.api.audit import entries_of
 from tests.api.books import Books
 from tests.api.conftest import ActAs
 from tests.api.plans import figures, plan, reserve, spend
 from tests.api.problem import assert_problem
-from tests.factories import add_account, add_budget, make_member
+from tests.factories import add_account, add_budget, make_member, share_account
 
 CHILD = {"level": "team", "type": "custom", "currency": "EUR", "amount": "10", "name": "Mine"}
 CHILD |= {"starts_on": "2025-01-01", "ends_on": "2025-12-31"}
@@ -113,54 +115,99 @@ async def test_a_budget_with_reservations_is_kept(act_as: ActAs, books: Books) -
     assert told == "It is still used by budget reservations."
 
 
-@pytest.mark.parametrize(
-    ("policy", "carried"),
-    [
-        ("none", ["0.00", "0.00", "0.00"]),
-        ("surplus", ["60.00", "0.00", "100.00"]),
-        ("deficit", ["0.00", "-80.00", "0.00"]),
-        ("both", ["60.00", "-20.00", "80.00"]),
-        ("capped", ["50.00", "-30.00", "50.00"]),
-    ],
-)
-async def test_periods_leave_the_next_what_the_policy_says(
-    act_as: ActAs, books: Books, policy: str, carried: list[str]
+async def assert_ended(
+    engine: AsyncEngine, scope: Scope, answer: httpx.Response, budget: dict[str, Any], left: int
 ) -> None:
-    client = act_as(books.scope)
-    cap = {"rollover_cap": "50"} if policy == "capped" else {}
-    days = {"type": "monthly", "ends_on": "2025-06-30"}
-    budget = await plan(client, "Months", "100", rollover_policy=policy, **cap, **days)
-    place = f"/api/budgets/{budget['id']}"
-    for amount, day in (("40", "2025-01-31"), ("180", "2025-02-01")):
-        await spend(client, books.account.id, amount, budget_id=budget["id"], date=day)
-    rolled = (await client.post(f"{place}/rollover?on=2025-04-15")).json()
-    found = {p["starts_on"]: (p["carried"], p["amount"]) for p in rolled["periods"]}
-    assert found["2025-01-01"] == ("0.00", "100.00")
-    assert [found[f"2025-0{month}-01"][0] for month in (2, 3, 4)] == carried
-    assert found["2025-04-01"][1] == f"{100 + float(carried[2]):.2f}"
-    assert found["2025-05-01"] == ("0.00", "100.00")
-    again = (await client.post(f"{place}/rollover?on=2025-04-15")).json()
-    assert again["periods"] == rolled["periods"]
+    """Every rule of the budget but `left`, which its revisions say and its version too."""
+    assert answer.is_success, answer.text
+    found = [
+        (entry.action, payload.before, payload.after)
+        for entry, payload in await entries_of(engine, scope, answer)
+        if entry.object_id == UUID(budget["id"])
+    ]
+    ((action, before, after),) = found
+    assert (action, len(after["rules"])) == ("update", left)
+    assert before["rules"] == [
+        {name: value for name, value in rule.items() if name != "id" and value is not None}
+        for rule in budget["rules"]
+    ]
 
 
-async def test_late_bookings_correct_what_was_carried(
+async def test_a_rule_ends_when_the_budgets_owner_no_longer_sees_its_account(
     act_as: ActAs, engine: AsyncEngine, books: Books
 ) -> None:
-    client = act_as(books.scope)
-    days = {"type": "monthly", "ends_on": "2025-06-30"}
-    budget = await plan(client, "Months", "100", rollover_policy="both", **days)
-    place = f"/api/budgets/{budget['id']}"
-    await client.post(f"{place}/rollover?on=2025-02-15")
-    late = {"budget_id": budget["id"], "date": "2025-01-31"}
-    await spend(client, books.account.id, "250", **late)
-    rolled = (await client.post(f"{place}/rollover?on=2025-02-15")).json()
-    assert (rolled["periods"][1]["carried"], rolled["periods"][1]["amount"]) == (
-        "-150.00",
-        "-50.00",
-    )
-    period = (await figures(client, budget["id"], on="2025-02-15"))["period"]
-    assert (period["allocated"], period["remaining"]) == ("-50.00", "-50.00")
+    manager = act_as(books.scope)
     member = await make_member(engine, books.scope.organization_id, Role.MEMBER)
-    assert_problem(await act_as(member).post(f"{place}/rollover"), 404, "not-found")
-    bad = await client.post(f"{place}/rollover?on=soon")
-    assert_problem(bad, 422, "invalid-input", "on")
+    async with organization_session(engine, books.scope.organization_id) as session:
+        own = await add_account(session, member.user_id)
+        shared = await add_account(session, books.scope.user_id)
+        await share_account(session, shared.id, member.user_id)
+    client = act_as(member)
+    rules = [{"account_id": str(account.id)} for account in (own, shared)]
+    budget = await plan(client, "Mine", "100", rules=rules)
+    place = f"/api/budgets/{budget['id']}"
+    unshared = await manager.delete(f"/api/accounts/{shared.id}/shares/{member.user_id}")
+    await assert_ended(engine, books.scope, unshared, budget, 1)
+    after = (await client.get(place)).json()
+    assert conditions(after) == rules[:1]
+    assert after["version"] != budget["version"]
+
+    given = await manager.patch(
+        f"/api/accounts/{own.id}", json={"owner_id": str(books.scope.user_id)}
+    )
+    await assert_ended(engine, books.scope, given, after, 0)
+    assert (await client.get(place)).json()["rules"] == []
+    revisions = (await client.get(f"{place}/revisions")).json()["items"]
+    assert [revision["action"] for revision in revisions] == ["update", "update", "create"]
+
+
+async def test_a_rule_stays_where_its_account_stays_in_sight(
+    act_as: ActAs, engine: AsyncEngine, books: Books
+) -> None:
+    member = await make_member(engine, books.scope.organization_id, Role.MEMBER)
+    async with organization_session(engine, books.scope.organization_id) as session:
+        own = await add_account(session, member.user_id)
+        await share_account(session, own.id, member.user_id)
+    client = act_as(member)
+    budget = await plan(client, "Mine", "100", rules=[{"account_id": str(own.id)}])
+    manager = act_as(books.scope)
+    mine = await plan(manager, "Manager's", "100", rules=[{"account_id": str(own.id)}])
+    body = {"owner_id": str(books.scope.user_id)}
+    assert (await manager.patch(f"/api/accounts/{own.id}", json=body)).status_code == 200
+    for kept in (budget, mine):
+        now = (await manager.get(f"/api/budgets/{kept['id']}")).json()
+        assert (now["rules"], now["version"]) == (kept["rules"], kept["version"])
+
+
+@pytest.mark.parametrize("role", [Role.MEMBER, Role.VIEWER])
+async def test_rules_end_with_the_sight_of_the_whole_organization(
+    act_as: ActAs, engine: AsyncEngine, books: Books, role: Role
+) -> None:
+    manager = await make_member(engine, books.scope.organization_id, Role.MANAGER)
+    rules = [{"category_id": str(books.category.id)}, {"account_id": str(books.account.id)}]
+    budget = await plan(act_as(manager), "Everybody's", "100", rules=rules)
+    others = await plan(act_as(books.scope), "Other", "100", rules=rules)
+    owner = act_as(books.scope)
+    place = f"/api/members/{manager.user_id}"
+    assert (await owner.patch(place, json={"role": "analyst"})).status_code == 200
+    assert (await owner.get(f"/api/budgets/{budget['id']}")).json()["rules"] == budget["rules"]
+    demoted = await owner.patch(place, json={"role": role})
+    await assert_ended(engine, books.scope, demoted, budget, 0)
+    assert (await owner.get(f"/api/budgets/{budget['id']}")).json()["rules"] == []
+    assert (await owner.get(f"/api/budgets/{others['id']}")).json()["rules"] == others["rules"]
+
+
+async def test_a_rule_ends_when_its_maker_leaves(
+    act_as: ActAs, engine: AsyncEngine, books: Books
+) -> None:
+    member = await make_member(engine, books.scope.organization_id, Role.MEMBER)
+    async with organization_session(engine, books.scope.organization_id) as session:
+        await share_account(session, books.account.id, member.user_id)
+    rules = [{"account_id": str(books.account.id)}]
+    budget = await plan(act_as(member), "Given", "100", rules=rules)
+    owner = act_as(books.scope)
+    place = f"/api/budgets/{budget['id']}"
+    body = {"owner_id": str(books.scope.user_id)}
+    kept = (await owner.patch(place, json=body)).json()
+    gone = await owner.delete(f"/api/members/{member.user_id}")
+    await assert_ended(engine, books.scope, gone, kept, 0)

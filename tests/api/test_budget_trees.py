@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from backend.budgets.models import BudgetShare
@@ -202,3 +203,28 @@ async def test_a_new_amount_leaves_periods_that_are_over(act_as: ActAs, owner: S
     longer = (await client.patch(place, json={"ends_on": "2044-12-31"})).json()
     again = {p["starts_on"][:4]: p["amount"] for p in longer["periods"]}
     assert again == amounts | {"2044": "120.00"}
+
+
+async def test_only_what_makes_it_worse_is_refused_of_what_is_over_committed(
+    act_as: ActAs, engine: AsyncEngine, owner: Scope
+) -> None:
+    client = act_as(owner)
+    top = await plan(client, "Top", "200")
+    budget = await plan(client, "Budget", "100", parent_id=top["id"])
+    place = f"/api/budgets/{budget['id']}"
+    assert (await reserve(client, budget["id"], "90")).status_code == 201
+    async with organization_session(engine, owner.organization_id) as session:
+        await session.execute(
+            text("UPDATE budget_periods SET amount = 50 WHERE budget_id = :id"),
+            {"id": budget["id"]},
+        )
+    refused = await client.patch(place, json={"amount": "49"})
+    assert_problem(refused, 422, "invalid-input", "#/amount")
+    assert (await client.patch(place, json={"amount": "60"})).status_code == 200
+    for unrelated in ({"allows_over_allocation": True}, {"parent_id": None}):
+        assert (await client.patch(place, json=unrelated)).status_code == 200
+    low = await plan(client, "Low", "60", allows_over_allocation=True)
+    moved = await client.patch(place, json={"parent_id": low["id"]})
+    assert_problem(moved, 422, "invalid-input", "#/parent_id")
+    child = await client.post("/api/budgets", json=CHILD | {"parent_id": budget["id"]})
+    assert child.status_code == 201

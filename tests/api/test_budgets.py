@@ -299,3 +299,68 @@ async def test_somebody_elses_budget_is_as_good_as_none(
         ):
             details.add(assert_problem(answer, 404, "not-found"))
     assert details == {"There is no such budget."}
+
+
+async def test_deleted_expenses_do_not_keep_their_budget(
+    act_as: ActAs, engine: AsyncEngine, owner: Scope
+) -> None:
+    budget = await budget_of(engine, owner)
+    client = act_as(owner)
+    place = f"/api/budgets/{budget.id}"
+    async with organization_session(engine, owner.organization_id) as session:
+        account = await add_account(session, owner.user_id)
+    parts = [{"amount": "4", "budget_id": str(budget.id)}, {"amount": "6"}]
+    booked = []
+    for named in ({"budget_id": str(budget.id)}, {"splits": parts}):
+        body = {"account_id": str(account.id), "date": "2025-04-10", "amount": "10"}
+        made = await client.post("/api/transactions", json=body | {"description": "x"} | named)
+        booked.append(f"/api/transactions/{made.json()['id']}")
+    await client.delete(booked[0])
+    assert_problem(await client.delete(place), 409, "conflict")
+    await client.delete(booked[1])
+    assert (await client.delete(place)).status_code == 204
+    for transaction in booked:
+        restored = (await client.post(f"{transaction}/restore")).json()
+        assert restored["budget_id"] is None
+        assert [split["budget_id"] for split in restored["splits"]] in ([], [None, None])
+
+
+@pytest.mark.parametrize("name", ["amount", "rollover_cap", "target_cpa"])
+async def test_amounts_are_no_finer_than_their_currency(
+    act_as: ActAs, owner: Scope, name: str
+) -> None:
+    client = act_as(owner)
+    yen = MARKETING | {"currency": "JPY", "rollover_policy": "capped", "rollover_cap": "5"}
+    refused = await client.post("/api/budgets", json=yen | {name: "10.1234"})
+    assert_problem(refused, 422, "invalid-input", f"#/{name}")
+    made = await client.post("/api/budgets", json=yen | {name: "10"})
+    assert made.status_code == 201
+    place = f"/api/budgets/{made.json()['id']}"
+    for answer in (
+        await client.patch(place, json={name: "10.5"}),
+        await client.put(place, json=yen | {name: "10.5"}),
+    ):
+        assert_problem(answer, 422, "invalid-input", f"#/{name}")
+
+
+async def test_money_of_budgets_is_no_finer_than_its_currency(act_as: ActAs, owner: Scope) -> None:
+    client = act_as(owner)
+    budgets = []
+    for name in ("One", "Two"):
+        made = await client.post("/api/budgets", json=MARKETING | {"name": name})
+        budgets.append(made.json()["id"])
+    place = f"/api/budgets/{budgets[0]}"
+    fine = {"amount": "1.001", "on": "2025-02-01"}
+    for answer in (
+        await client.post(f"{place}/transfers", json=fine | {"to_budget_id": budgets[1]}),
+        await client.post(f"{place}/allocate", json=fine | {"method": "evenly"}),
+        await client.post(
+            f"{place}/reservations", json={"amount": "1.001", "expected_on": "2025-02-01"}
+        ),
+        await client.post(
+            "/api/budget-templates/project",
+            json={"amount": "1.001", "currency": "EUR"}
+            | {"starts_on": "2025-01-01", "ends_on": "2025-12-31"},
+        ),
+    ):
+        assert_problem(answer, 422, "invalid-input", "#/amount")

@@ -62,7 +62,14 @@ async def test_another_one_takes_over(
     counted = {whole["id"], split["splits"][0]["id"], deleted["id"]}
     assert lines == {UUID(line) for line in counted}
 
-    ((entry, payload),) = await entries_of(engine, books.scope, answer)
+    entries = {e.object_type: (e, p) for e, p in await entries_of(engine, books.scope, answer)}
+    changed, told = entries.pop("budget")
+    assert (changed.action, str(changed.object_id)) == ("update", budget["id"])
+    for state, named in ((told.before, category), (told.after, replacement)):
+        assert state is not None
+        assert (state["category_id"], state["rules"]) == (named, [{"category_id": named}])
+    assert now["version"] != budget["version"]
+    ((entry, payload),) = entries.values()
     assert (entry.action, entry.object_id) == ("delete", books.category.id)
     assert payload.before is not None
     assert payload.before["replaced_with"] == replacement

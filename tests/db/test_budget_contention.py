@@ -197,3 +197,34 @@ async def test_a_rule_and_an_expense_at_once_do_not_miss_each_other(
                 found = (await session.scalars(select(BudgetAttribution))).all()
                 assert len(found) == lines
                 await session.execute(text("DELETE FROM budget_rules"))
+
+
+async def test_a_move_waits_for_an_expense_that_is_not_committed(
+    crowd: AsyncEngine, owner: Scope
+) -> None:
+    async with organization_session(crowd, owner.organization_id) as session:
+        account = await factories.add_account(session, owner.user_id)
+        budget = await factories.add_budget(session, owner.user_id)
+        other = await factories.add_budget(session, owner.user_id)
+    hold = asyncio.Event()
+
+    async def book() -> None:
+        async with organization_session(crowd, owner.organization_id) as session:
+            await factories.add_transaction(session, account.id, budget_id=budget.id)
+            await hold.wait()
+
+    async def move() -> None:
+        async with organization_session(crowd, owner.organization_id) as session:
+            await update_budget(session, owner, budget.id, {"parent_id": other.id})
+
+    async with crowd.connect() as connection:
+        await connection.execution_options(isolation_level="AUTOCOMMIT")
+        booking = asyncio.create_task(book())
+        await lock_is(connection, "granted")
+        moving = asyncio.create_task(move())
+        async with asyncio.timeout(20):
+            await lock_is(connection, "NOT granted")
+        hold.set()
+        await asyncio.gather(booking, moving)
+    async with organization_session(crowd, owner.organization_id) as session:
+        assert (await session.scalars(select(BudgetAttribution.root_id))).all() == [other.id]

@@ -235,11 +235,13 @@ REMATCHING = [
     FOR EACH ROW WHEN (OLD.parent_id IS DISTINCT FROM NEW.parent_id)
     EXECUTE FUNCTION match_categories()""",
     # In two trees a line may count twice, in one only once: two trees that become one are resolved
-    # anew. Without rules there is nothing to choose, and the lines just follow.
-    """CREATE OR REPLACE FUNCTION carry_subtree() RETURNS trigger LANGUAGE plpgsql AS $$
+    # anew. Without rules there is nothing to choose, and the lines just follow; those that are not
+    # committed yet are waited for, or they would keep the root that they were written with.
+    f"""CREATE OR REPLACE FUNCTION carry_subtree() RETURNS trigger LANGUAGE plpgsql AS $$
     DECLARE
         subtree uuid[];
     BEGIN
+        PERFORM pg_advisory_xact_lock({LOCK});
         WITH RECURSIVE below AS (
             SELECT NEW.id
             UNION
@@ -257,25 +259,6 @@ REMATCHING = [
         END IF;
         RETURN NULL;
     END $$""",
-    # A rule shows its budget's readers what an account spends: it ends with the share it was made
-    # by, unless its maker may see every account.
-    """CREATE FUNCTION end_rules_of_share() RETURNS trigger LANGUAGE plpgsql AS $$
-    BEGIN
-        DELETE FROM budget_rules r
-        WHERE r.organization_id = OLD.organization_id AND r.account_id = OLD.account_id
-          AND r.created_by = OLD.user_id
-          AND NOT EXISTS (
-                SELECT FROM members m
-                WHERE m.organization_id = OLD.organization_id AND m.user_id = OLD.user_id
-                  AND m.role IN ('owner', 'admin', 'manager'))
-          AND NOT EXISTS (
-                SELECT FROM accounts a
-                WHERE a.organization_id = OLD.organization_id AND a.id = OLD.account_id
-                  AND a.owner_id = OLD.user_id);
-        RETURN NULL;
-    END $$""",
-    """CREATE TRIGGER end_rules_of_share AFTER DELETE ON account_shares
-    FOR EACH ROW EXECUTE FUNCTION end_rules_of_share()""",
 ]
 
 # The one definition of spending for live figures: paid and pending expenses less refunds, line by
@@ -292,3 +275,21 @@ LEFT JOIN transaction_splits s ON s.organization_id = a.organization_id AND s.id
 WHERE t.status IN ('paid', 'pending') AND t.kind IN ('expense', 'refund')
   AND t.deleted_at IS NULL
 """
+
+# Whether the transaction is among the lines of the budget or of one below it. Its text is read when
+# it is called, so that the view can be replaced.
+COUNTS_IN_BUDGET = """
+CREATE FUNCTION counts_in_budget(named_transaction uuid, named_budget uuid) RETURNS boolean
+LANGUAGE sql STABLE AS $$
+    WITH RECURSIVE up AS (
+        SELECT b.id, b.parent_id
+        FROM budget_lines l
+        JOIN budgets b ON b.organization_id = l.organization_id AND b.id = l.budget_id
+        WHERE l.organization_id = current_organization() AND l.transaction_id = named_transaction
+        UNION
+        SELECT b.id, b.parent_id
+        FROM up
+        JOIN budgets b ON b.organization_id = current_organization() AND b.id = up.parent_id
+    )
+    SELECT EXISTS (SELECT FROM up WHERE id = named_budget)
+$$"""

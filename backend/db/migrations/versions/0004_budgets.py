@@ -7,7 +7,13 @@ from alembic import op
 from sqlalchemy.dialects import postgresql
 
 from backend.db.base import Xid8
-from backend.db.migrations.budget_matching import BUDGET_LINES, REMATCHING, RESOLUTION
+from backend.db.migrations.budget_matching import (
+    BUDGET_LINES,
+    COUNTS_IN_BUDGET,
+    REMATCHING,
+    RESOLUTION,
+)
+from backend.db.migrations.rule_endings import RULE_ENDINGS
 from backend.db.migrations.security import secure_tenant_table, touch_trigger
 
 revision = "0004"
@@ -29,7 +35,9 @@ def upgrade() -> None:
         touch_trigger("goals", "touch_updated_at"),
         *RESOLUTION,
         *REMATCHING,
+        *RULE_ENDINGS,
         BUDGET_LINES,
+        COUNTS_IN_BUDGET,
         "GRANT SELECT ON budget_lines TO outlay_app",
     ):
         op.execute(statement)
@@ -317,6 +325,11 @@ def _create_tables() -> None:
             ondelete="CASCADE",
         ),
         sa.PrimaryKeyConstraint("organization_id", "id", name=op.f("pk_budget_reservations")),
+        sa.UniqueConstraint(
+            "organization_id",
+            "transaction_id",
+            name=op.f("uq_budget_reservations_organization_id_transaction_id"),
+        ),
     )
     op.create_index(
         "ix_budget_reservations_budget",
@@ -329,7 +342,7 @@ def _create_tables() -> None:
         "budget_reservations",
         ["organization_id", "budget_id"],
         unique=False,
-        postgresql_where=sa.text("state <> 'released' AND transaction_id IS NULL"),
+        postgresql_where=sa.text("state <> 'released'"),
     )
     op.create_table(
         "goals",
