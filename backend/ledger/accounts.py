@@ -6,24 +6,24 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import delete, select
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from backend.audit.record import record
+from backend.db.base import Base
 from backend.db.references import references, refuse, unknown_references
 from backend.db.versions import Expected, require_version
-from backend.errors import Conflict, FieldError, Forbidden, InvalidInput, NotFound
+from backend.errors import FieldError, InvalidInput
 from backend.identity.permissions import choose_owner, require_ledger_writer, require_owner
-from backend.identity.queries import is_member
+from backend.identity.sharing import Sharing, share, shared_with, unshare
 from backend.ledger.booking_rules import too_fine
 from backend.ledger.deleted import refuse_account_of_deleted
 from backend.ledger.models import Account, AccountShare, Connection, Institution
-from backend.ledger.queries import account_shares, get_account
+from backend.ledger.queries import get_account
 from backend.ledger.rows import add_row, change_row, delete_row
 from backend.ledger.visibility import visible_connections, visible_institutions
 from backend.scope import Scope
 
+_SHARING = Sharing("account", Base.metadata.tables[AccountShare.__tablename__])
 _CHECKED = ("institution_id", "connection_id", "currency")
 
 
@@ -60,42 +60,21 @@ async def delete_account(
 
 
 async def list_shares(session: AsyncSession, scope: Scope, account_id: UUID) -> Sequence[UUID]:
-    """The users it is shared with; for its owner and whoever sees the whole organization."""
-    account = await get_account(session, scope, account_id)
-    if account.owner_id != scope.user_id and not scope.sees_whole_organization:
-        raise Forbidden("Only the owner sees with whom an account is shared.")
-    return await account_shares(session, scope, account_id)
+    return await shared_with(
+        session, scope, _SHARING, await get_account(session, scope, account_id)
+    )
 
 
 async def share_account(
     session: AsyncSession, scope: Scope, account_id: UUID, user_id: UUID
 ) -> None:
-    """Show the account to another member; sharing it twice is sharing it once."""
-    account = await _own_account(session, scope, account_id)
-    if not await is_member(session, scope, user_id):
-        raise NotFound("There is no such member.")
-    if user_id == account.owner_id:
-        raise Conflict("The account belongs to this member.")
-    await session.execute(
-        insert(AccountShare)
-        .values(organization_id=scope.organization_id, account_id=account_id, user_id=user_id)
-        .on_conflict_do_nothing()
-    )
-    await record(session, scope, "share", "account", account_id, after={"user_id": user_id})
+    await share(session, scope, _SHARING, await _own_account(session, scope, account_id), user_id)
 
 
 async def unshare_account(
     session: AsyncSession, scope: Scope, account_id: UUID, user_id: UUID
 ) -> None:
-    await _own_account(session, scope, account_id)
-    await session.execute(
-        delete(AccountShare).where(
-            AccountShare.organization_id == scope.organization_id,
-            AccountShare.account_id == account_id,
-            AccountShare.user_id == user_id,
-        )
-    )
-    await record(session, scope, "unshare", "account", account_id, before={"user_id": user_id})
+    await unshare(session, scope, _SHARING, await _own_account(session, scope, account_id), user_id)
 
 
 async def _refuse_misfits(

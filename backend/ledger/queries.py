@@ -12,7 +12,7 @@ from backend.db.keyset import Order, Window, windowed
 from backend.db.locking import locked
 from backend.db.references import among
 from backend.errors import NotFound
-from backend.ledger.models import Account, AccountShare, Category, Tag
+from backend.ledger.models import Account, Category, Tag
 from backend.ledger.visibility import visible_accounts, visible_categories, visible_tags
 from backend.scope import Scope
 
@@ -54,14 +54,6 @@ async def get_account(
     if account is None:
         raise NotFound("There is no such account.")
     return account
-
-
-async def account_shares(session: AsyncSession, scope: Scope, account_id: UUID) -> Sequence[UUID]:
-    """The users that the account is shared with."""
-    statement = select(AccountShare.user_id).where(
-        AccountShare.organization_id == scope.organization_id, AccountShare.account_id == account_id
-    )
-    return (await session.scalars(statement.order_by(AccountShare.user_id))).all()
 
 
 async def list_tags(
