@@ -18,8 +18,8 @@ from backend.budgets.rules import Period
 # Pending for longer than this, an expense is overdue.
 OVERDUE_AFTER = timedelta(days=30)
 
-# Spans are made first: joined in one go, every line was held against every window whose days it fits
-# (measured on 2,000 budgets and 84,000 lines: 150 s).
+# Spans are made first: joined in one go, every line was held against every window whose days it
+# fits (measured on 2,000 budgets and 84,000 lines: 150 s).
 # A line is converted on its own day, and so is a reservation, or today where that is still to come.
 _SPENDING = text("""
 WITH RECURSIVE windows AS (
