@@ -15,10 +15,13 @@ import duckdb
 import pytest
 
 from backend.errors import Forbidden, InvalidInput
+from backend.periods import Calendar
 from backend.scope import Role, Scope
-from backend.warehouse.compiler import Compiled, compile_counts, compile_query
+from backend.warehouse.compiled import Compiled
+from backend.warehouse.compiler import compile_counts, compile_query
 from backend.warehouse.datasets import Dataset, load_datasets
 from backend.warehouse.formats import json_array, json_statement
+from backend.warehouse.resolve import resolve
 from backend.warehouse.spec import QuerySpec
 from tests.warehouse.hand_made import (
     ACME,
@@ -27,6 +30,7 @@ from tests.warehouse.hand_made import (
     BOB,
     BOBS,
     FOOD,
+    NOON,
     ROOT,
     TABLES,
     TEAM,
@@ -62,7 +66,8 @@ def connection(tmp_path_factory: pytest.TempPathFactory) -> Iterator[duckdb.Duck
 
 def compiled(scope: Scope, **spec: Any) -> Compiled:
     query = QuerySpec.model_validate(spec)
-    return compile_query(DATASETS[query.dataset], query, scope)
+    dataset = DATASETS[query.dataset]
+    return compile_query(dataset, resolve(dataset, query, NOON, Calendar()), scope)
 
 
 def ask(connection: duckdb.DuckDBPyConnection, scope: Scope, **spec: Any) -> list[dict[str, Any]]:
@@ -515,7 +520,8 @@ def test_compiling_is_pure() -> None:
     scope, spec = CASES["grouped"]
     dataset: Dataset = DATASETS["fct_transactions"]
     query = QuerySpec.model_validate(spec)
-    assert compile_query(dataset, query, scope) == compile_query(dataset, query, scope)
+    resolved = resolve(dataset, query, NOON, Calendar())
+    assert compile_query(dataset, resolved, scope) == compile_query(dataset, resolved, scope)
 
 
 if __name__ == "__main__":
