@@ -28,10 +28,10 @@ def compile_query(
     spec = resolved.spec
     paging = paging or Paging(spec.limit, spec.offset)
     source = Source(dataset, scope, resolved.calendar)
-    for pointer, condition in resolved.conditions:
-        source.where(condition, pointer)
     if resolved.period:
         source.within(resolved.period, resolved.earlier)
+    for pointer, condition in resolved.conditions:
+        source.where(condition, pointer)
     if spec.is_grouped:
         return compile_groups(source, resolved, paging)
     return compile_rows(source, spec, paging)

@@ -8,7 +8,7 @@ from itertools import islice
 
 from backend.periods import Grain
 from backend.warehouse.figures import ROW_COUNT, Groups
-from backend.warehouse.plan import LEVEL
+from backend.warehouse.plan import LEVEL, Plan
 from backend.warehouse.refusals import refuse
 
 MAX_PERIODS = 10_000
@@ -44,7 +44,7 @@ def fill_periods(sql: str, groups: Groups) -> str:
     lines = [
         f'WITH "groups" AS (\n{sql}\n)',
         f"SELECT {', '.join(selected)}",
-        f"FROM {_series(others, summed)} AS s",
+        f"FROM {_series(others, summed, plan)} AS s",
         f'CROSS JOIN (SELECT unnest(CAST({periods} AS DATE[])) AS "period") AS p',
         f'LEFT JOIN "groups" AS g ON {" AND ".join(same)}',
     ]
@@ -54,9 +54,11 @@ def fill_periods(sql: str, groups: Groups) -> str:
     return "\n".join(lines)
 
 
-def _series(names: Sequence[str], summed: str | None) -> str:
+def _series(names: Sequence[str], summed: str | None, plan: Plan) -> str:
     if not names:
         return "(SELECT true)"
+    if names == [LEVEL]:
+        return f'(SELECT {plan.levels[0].number} AS "{LEVEL}")'
     listed = ", ".join(f'"{name}"' for name in names)
     kept = f" WHERE NOT {summed}" if summed else ""
     return f'(SELECT DISTINCT {listed} FROM "groups"{kept})'  # noqa: S608  # names of keys

@@ -157,7 +157,12 @@ class Source:
         reference = self._resolve(given.field, f"{pointer}/field")
         self._refuse_hidden(reference, f"{pointer}/field")
         self._looks_up_lists |= given.op in {Operator.IN, Operator.NOT_IN}
-        sql = f'"{reference.column.name}"' if is_own else self._need(reference).sql
+        if is_own:
+            sql = f'"{reference.column.name}"'
+        elif reference.name == self.dataset.filters.date_column:
+            sql = self.day()
+        else:
+            sql = self._need(reference).sql
         type_ = reference.column.type
         zone = self.calendar.time_zone
         return predicate(sql, type_, given, self.parameters, pointer, time_zone=zone)

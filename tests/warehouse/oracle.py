@@ -1,0 +1,485 @@
+"""The answer to a query, worked out slowly from plain rows: what the compiled SQL must agree with.
+
+It knows nothing of SQL and shares with the compiler only the metadata and the resolved dates.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, timedelta
+from decimal import ROUND_HALF_UP, Decimal, localcontext
+from typing import Any
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from backend.periods import Calendar, Grain
+from backend.scope import Role, Scope
+from backend.warehouse.column_types import ColumnType, Kind
+from backend.warehouse.datasets import Dataset
+from backend.warehouse.metadata import (
+    AccountAccess,
+    Aggregate,
+    BudgetAccess,
+    Measure,
+    PublicAccess,
+    Ratio,
+)
+from backend.warehouse.resolve import ResolvedSpec
+from backend.warehouse.spec import And, Condition, Dimension, Fill, Filter, Operator
+
+Row = dict[str, Any]
+WHOLE = {Role.OWNER, Role.ADMIN, Role.MANAGER, Role.ANALYST}
+
+
+@dataclass
+class Answer:
+    """All rows, in their order."""
+
+    columns: list[str]
+    rows: list[tuple[Any, ...]]
+
+
+class Oracle:
+    def __init__(self, datasets: dict[str, Dataset], tables: dict[str, list[Row]]) -> None:
+        self._datasets = datasets
+        self._tables = tables
+
+    def answer(self, resolved: ResolvedSpec, scope: Scope) -> Answer:
+        dataset = self._datasets[resolved.spec.dataset]
+        question = _Question(self._tables, dataset, resolved, scope)
+        return question.groups() if resolved.spec.is_grouped else question.rows()
+
+
+class _Question:
+    def __init__(
+        self,
+        tables: dict[str, list[Row]],
+        dataset: Dataset,
+        resolved: ResolvedSpec,
+        scope: Scope,
+    ) -> None:
+        self.tables = tables
+        self.dataset = dataset
+        self.resolved = resolved
+        self.spec = resolved.spec
+        self.scope = scope
+        self.calendar = resolved.calendar
+
+    # -- rows -------------------------------------------------------------------------------
+
+    def rows(self) -> Answer:
+        names = list(self.spec.fields or self.dataset.columns)
+        rows = self._kept()
+        for by in reversed(self.spec.order):
+            rows = _sorted(rows, lambda row: self._value(row, by.field), by.descending)
+        return Answer(names, [tuple(self._shown(row, name) for name in names) for row in rows])
+
+    def _kept(self) -> list[Row]:
+        """What is seen and what the conditions leave, in the stored order."""
+        return [
+            row
+            for row in self.tables[self.dataset.id]
+            if may_see(self.dataset, row, self.scope)
+            and all(self._holds(c, row) for _, c in self.resolved.conditions)
+        ]
+
+    def _shown(self, row: Row, name: str) -> Any:
+        dataset, column, found = self._reach(row, name)
+        if column in dataset.access.restricted_columns and self.scope.role not in WHOLE:
+            return None
+        return None if found is None else found[column]
+
+    def _value(self, row: Row, name: str) -> Any:
+        _, column, found = self._reach(row, name)
+        return None if found is None else found[column]
+
+    def _reach(self, row: Row, name: str) -> tuple[Dataset, str, Row | None]:
+        if "." not in name:
+            return self.dataset, name, row
+        join, column = name.split(".")
+        target = self.dataset.targets[join]
+        on = self.dataset.joins[join].on
+        for other in self.tables[target.id]:
+            if other[on] == row[on] and row[on] is not None and may_see(target, other, self.scope):
+                return target, column, other
+        return target, column, None
+
+    def _type(self, name: str) -> ColumnType:
+        if "." not in name:
+            return self.dataset.columns[name].type
+        join, column = name.split(".")
+        return self.dataset.targets[join].columns[column].type
+
+    def _holds(self, condition: Condition, row: Row) -> bool:
+        return holds(
+            condition,
+            lambda name: (self._value(row, name), self._type(name)),
+            self.calendar.time_zone,
+        )
+
+    # -- groups -----------------------------------------------------------------------------
+
+    def groups(self) -> Answer:
+        now, before = self._sides()
+        dimensions = list(self.spec.dimensions)
+        currencies = self._currencies()
+        names = [key.name for key in dimensions]
+        keys = dimensions + [Dimension(column=c) for c in currencies if c not in names]
+        levels = self._levels(names, currencies)
+        found: list[Row] = []
+        for number, level in levels:
+            found += self._of_level(number, level, keys, now, before)
+        self._share(found, currencies, levels[-1][0])
+        finest = levels[0][0]
+        found = [g for g in found if g["_level"] < finest or self._has(g)]
+        shows_level = len(levels) > 1
+        if self.spec.totals and self.spec.totals.subtotals == "none":
+            found = [g for g in found if g["_level"] == finest]
+            shows_level = False
+        columns = [key.name for key in keys] + (["_level"] if shows_level else [])
+        measured = [c for name in self.spec.measures for c in self._columns(name)]
+        order = [("_level", False)] if shows_level else []
+        order += [(by.field, by.descending) for by in self.spec.order]
+        order += [(key.name, False) for key in keys]
+        for name, descending in reversed(order):
+            found = _sorted(found, lambda g, n=name: g[n], descending)
+        columns += measured
+        return Answer(columns, [tuple(g[name] for name in columns) for g in found])
+
+    def _sides(self) -> tuple[list[Row], list[Row]]:
+        rows = [{**row, "_day": row.get(self._date)} for row in self._kept()]
+        period, earlier = self.resolved.period, self.resolved.earlier
+        if period is None:
+            return rows, []
+        now = [r for r in rows if r["_day"] and period.first <= r["_day"] <= period.last]
+        before = []
+        for row in rows if earlier else []:
+            assert earlier is not None
+            if row["_day"] and earlier.period.first <= row["_day"] <= earlier.period.last:
+                moved = later(row["_day"], earlier.months, earlier.days)
+                before.append({**row, self._date: max(period.first, min(period.last, moved))})
+        return now, before
+
+    @property
+    def _date(self) -> str:
+        return self.dataset.filters.date_column or ""
+
+    def _currencies(self) -> list[str]:
+        found: list[str] = []
+        for name in self.spec.measures:
+            for part in self._with_parts(self.dataset.measures[name]):
+                if part.currency_column and part.currency_column not in found:
+                    found.append(part.currency_column)
+        return found
+
+    def _with_parts(self, measure: Measure) -> Iterator[Measure]:
+        yield measure
+        for part in measure.ratio if isinstance(measure, Ratio) else ():
+            yield self.dataset.measures[part]
+
+    def _levels(self, names: list[str], currencies: list[str]) -> list[tuple[int, set[str]]]:
+        totals = self.spec.totals
+        numbers = [len(names)]
+        if totals:
+            numbers = [*range(len(names), -1, -1)] if totals.subtotals == "all" else [len(names), 0]
+        levels: list[tuple[int, set[str]]] = []
+        for number in numbers:
+            keys = {*names[:number], *currencies}
+            if not levels or levels[-1][1] != keys:
+                levels.append((number, keys))
+        return levels
+
+    def _of_level(
+        self,
+        number: int,
+        level: set[str],
+        keys: list[Dimension],
+        now: list[Row],
+        before: list[Row],
+    ) -> list[Row]:
+        inside = [key for key in keys if key.name in level]
+
+        def key_of(row: Row) -> tuple[Any, ...]:
+            return tuple(self._bucket(row, key) for key in inside)
+
+        found: dict[tuple[Any, ...], tuple[list[Row], list[Row]]] = {}
+        if not inside:
+            found[()] = ([], [])
+        for index, side in enumerate((now, before)):
+            for row in side:
+                found.setdefault(key_of(row), ([], []))[index].append(row)
+        period = [n for n, key in enumerate(inside) if key.column == self._date]
+        if self.spec.fill and period:
+            self._fill(found, period[0], inside[period[0]], is_one_series=len(keys) == 1)
+        groups = []
+        for place, sides in found.items():
+            group: Row = dict.fromkeys((key.name for key in keys), None)
+            group |= {key.name: v for key, v in zip(inside, place, strict=True)}
+            group |= {"_level": number, "_place": place}
+            for name in self.spec.measures:
+                for suffix, rows in zip(("", "_previous"), sides, strict=True):
+                    group[name + suffix] = self._settled(name, rows)
+                    group[f"_{name}{suffix}"] = self._measure(self.dataset.measures[name], rows)
+                    group[f"#{suffix}"] = len(rows)
+            groups.append(group)
+        if self.spec.fill is Fill.PREVIOUS and period:
+            self._carry(groups, period[0])
+        for group in groups:
+            self._compare(group)
+        return groups
+
+    def _bucket(self, row: Row, key: Dimension) -> Any:
+        value = self._value(row, key.column)
+        if key.grain is None or value is None:
+            return value
+        if isinstance(value, datetime):
+            value = value.astimezone(ZoneInfo(self.calendar.time_zone)).date()
+        return bucket(value, key.grain, self.calendar)
+
+    def _fill(
+        self,
+        found: dict[tuple[Any, ...], Any],
+        position: int,
+        key: Dimension,
+        *,
+        is_one_series: bool,
+    ) -> None:
+        grain = key.grain or self.dataset.meta.time_grain or Grain.DAY
+        period = self.resolved.period
+        assert period is not None
+        days = [period.first + timedelta(days=n) for n in range((period.last - period.first).days + 1)]
+        starts = {bucket(day, grain, self.calendar) for day in days}
+        series = {(*place[:position], *place[position + 1 :]) for place in found}
+        if is_one_series:  # which is there without any row
+            series = {()}
+        for values in series:
+            for start in starts:
+                found.setdefault((*values[:position], start, *values[position:]), ([], []))
+
+    def _measure(self, measure: Measure, rows: list[Row]) -> Any:
+        if isinstance(measure, Ratio):
+            above, below = (self.dataset.measures[part] for part in measure.ratio)
+            a, b = self._measure(above, rows), self._measure(below, rows)
+            places = 6
+            if measure.unit == "currency":
+                assert isinstance(above, Aggregate)
+                assert above.column
+                places = self.dataset.columns[above.column].type.scale
+            return divided(a, b, places)
+        rows = self._last(rows) if measure.additive.time == "last" and self._date else rows
+        if measure.column is None:
+            return len(rows)
+        values = [row[measure.column] for row in rows if row[measure.column] is not None]
+        if measure.agg == "count":
+            return len(values)
+        if measure.agg == "count_distinct":
+            return len(set(values))
+        if not values:
+            return None
+        return {"sum": sum, "min": min, "max": max}[measure.agg](values)
+
+    def _last(self, rows: list[Row]) -> list[Row]:
+        access = self.dataset.access
+        entity = access.shared_column if isinstance(access, AccountAccess | BudgetAccess) else ""
+        last: dict[Any, date] = {}
+        for row in rows:
+            key = row.get(entity)
+            if row["_day"] is not None:
+                last[key] = max(last.get(key, row["_day"]), row["_day"])
+        return [row for row in rows if row["_day"] and last.get(row.get(entity)) == row["_day"]]
+
+    def _adds_up(self, name: str) -> bool:
+        measure = self.dataset.measures[name]
+        return isinstance(measure, Aggregate) and measure.agg in {"sum", "count", "count_distinct"}
+
+    def _settled(self, name: str, rows: list[Row]) -> Any:
+        if rows or self.resolved.period is None:
+            return self._measure(self.dataset.measures[name], rows)
+        is_zero = self._adds_up(name) and self.spec.fill in {None, Fill.ZERO}
+        return 0 if is_zero else None
+
+    def _carry(self, groups: list[Row], position: int) -> None:
+        series: dict[tuple[Any, ...], list[Row]] = {}
+        for group in groups:
+            place = group["_place"]
+            series.setdefault((*place[:position], *place[position + 1 :]), []).append(group)
+        for members in series.values():
+            members.sort(key=lambda group: group["_place"][position])
+            for name in self.spec.measures:
+                for suffix in ("", "_previous"):
+                    last = None
+                    for group in members:
+                        if group[f"#{suffix}"] == 0:
+                            group[name + suffix] = last
+                        elif group[name + suffix] is not None:
+                            last = group[name + suffix]
+
+    def _compare(self, group: Row) -> None:
+        for name in self.spec.measures:
+            now, before = group[name], group[f"{name}_previous"]
+            is_known = now is not None and before is not None and not isinstance(now, date)
+            group[f"{name}_delta"] = now - before if is_known else None
+            group[f"{name}_change"] = (
+                divided(now - before, abs(before), 6) if is_known else None
+            )
+
+    def _share(self, groups: list[Row], currencies: list[str], coarsest: int) -> None:
+        for name in self.spec.totals.shares if self.spec.totals else ():
+            wholes = {
+                tuple(g[c] for c in currencies): g[f"_{name}"]
+                for g in groups
+                if g["_level"] == coarsest
+            }
+            for group in groups:
+                if len({g["_level"] for g in groups}) == 1 and group["_level"] == coarsest:
+                    whole = group[f"_{name}"]
+                else:
+                    whole = wholes.get(tuple(group[c] for c in currencies))
+                group[f"{name}_share"] = divided(group[name], whole, 6)
+
+    def _columns(self, name: str) -> list[str]:
+        columns = [name]
+        if self.spec.compare:
+            columns += [f"{name}_previous"]
+            if not self._is_date(name):
+                columns += [f"{name}_delta", f"{name}_change"]
+        if self.spec.totals and name in self.spec.totals.shares:
+            columns.append(f"{name}_share")
+        return columns
+
+    def _is_date(self, name: str) -> bool:
+        measure = self.dataset.measures[name]
+        if isinstance(measure, Ratio) or measure.column is None or measure.agg not in {"min", "max"}:
+            return False
+        return self.dataset.columns[measure.column].type.kind in {Kind.DATE, Kind.TIMESTAMP}
+
+    def _has(self, group: Row) -> bool:
+        def value_of(name: str) -> tuple[Any, ColumnType]:
+            kind = Kind.INTEGER if isinstance(group[name], int) else Kind.DECIMAL
+            return group[name], ColumnType("", kind)
+
+        return all(holds(c, value_of, self.calendar.time_zone) for c in self.spec.having)
+
+
+def may_see(dataset: Dataset, row: Row, scope: Scope) -> bool:
+    access = dataset.access
+    if isinstance(access, PublicAccess):
+        return True
+    if row[access.organization_column] != scope.organization_id:
+        return False
+    if not isinstance(access, AccountAccess | BudgetAccess) or scope.role in WHOLE:
+        return True
+    is_account = isinstance(access, AccountAccess)
+    shared = scope.shared_account_ids if is_account else scope.shared_budget_ids
+    return row[access.owner_column] == scope.user_id or row[access.shared_column] in shared
+
+
+def holds(
+    condition: Condition, value_of: Callable[[str], tuple[Any, ColumnType]], time_zone: str
+) -> bool:
+    if not isinstance(condition, Filter):
+        parts = [holds(part, value_of, time_zone) for part in condition.conditions]
+        return all(parts) if isinstance(condition, And) else any(parts)
+    value, type_ = value_of(condition.field)
+    return _meets(value, type_, condition, time_zone)
+
+
+def _meets(value: Any, type_: ColumnType, given: Filter, time_zone: str) -> bool:
+    asked = given.value
+    if given.op is Operator.IS_NULL:
+        return (value is None or value == []) == asked
+    wanted = [_read(v, type_) for v in asked] if isinstance(asked, list) else _read(asked, type_)
+    if given.op in {Operator.IN, Operator.NOT_IN}:
+        values = (value or []) if type_.is_list else [value]
+        is_in = any(v in wanted for v in values if v is not None)
+        return is_in == (given.op is Operator.IN)
+    if given.op is Operator.NE:
+        return bool(value != wanted)
+    if value is None:
+        return False
+    if given.op is Operator.DURING:
+        first, last = given.value
+        if isinstance(value, datetime):
+            value = value.astimezone(ZoneInfo(time_zone)).date()
+        return bool(_read(first, _DAY) <= value <= _read(last, _DAY))
+    if given.op is Operator.CONTAINS:
+        return wanted in value if type_.is_list else wanted.lower() in value.lower()
+    tests: dict[Operator, Callable[[], Any]] = {
+        Operator.EQ: lambda: value == wanted,
+        Operator.LT: lambda: value < wanted,
+        Operator.LTE: lambda: value <= wanted,
+        Operator.GT: lambda: value > wanted,
+        Operator.GTE: lambda: value >= wanted,
+        Operator.BETWEEN: lambda: wanted[0] <= value <= wanted[1],
+        Operator.STARTS_WITH: lambda: value.lower().startswith(wanted.lower()),
+    }
+    return bool(tests[given.op]())
+
+
+_DAY = ColumnType("DATE", Kind.DATE)
+
+
+def _read(value: Any, type_: ColumnType) -> Any:
+    if not isinstance(value, str):
+        return value
+    readers: dict[Kind, Callable[[str], Any]] = {
+        Kind.UUID: UUID,
+        Kind.DATE: date.fromisoformat,
+        Kind.TIMESTAMP: datetime.fromisoformat,
+        Kind.DECIMAL: Decimal,
+    }
+    return readers.get(type_.kind, str)(value)
+
+
+def bucket(day: date, grain: Grain, calendar: Calendar) -> date:
+    """Back, day by day, to one that a period begins with."""
+    while not _begins(day, grain, calendar.fiscal_start):
+        day -= timedelta(days=1)
+    return day
+
+
+def _begins(day: date, grain: Grain, fiscal_start: int) -> bool:
+    months = {(fiscal_start - 1 + 3 * n) % 12 + 1 for n in range(4)}
+    return {
+        Grain.DAY: True,
+        Grain.WEEK: day.weekday() == 0,
+        Grain.MONTH: day.day == 1,
+        Grain.QUARTER: day.day == 1 and day.month in {1, 4, 7, 10},
+        Grain.YEAR: (day.month, day.day) == (1, 1),
+        Grain.FISCAL_QUARTER: day.day == 1 and day.month in months,
+        Grain.FISCAL_YEAR: (day.month, day.day) == (fiscal_start, 1),
+    }[grain]
+
+
+def later(day: date, months: int, days: int) -> date:
+    """`months` on, at the latest the last day of that month; then `days` on."""
+    year, month = divmod(day.year * 12 + day.month - 1 + months, 12)
+    for number in range(day.day, 0, -1):
+        try:
+            return date(year, month + 1, number) + timedelta(days=days)
+        except ValueError:
+            continue
+    raise AssertionError
+
+
+def divided(above: Any, below: Any, places: int) -> Decimal | None:
+    if above is None or not below:
+        return None
+    with localcontext() as context:
+        context.prec = 100
+        exact = Decimal(above) / Decimal(below)
+        return exact.quantize(Decimal(1).scaleb(-places), rounding=ROUND_HALF_UP)
+
+
+def _sorted(
+    rows: Sequence[Row], value_of: Callable[[Row], Any], descending: bool  # noqa: FBT001
+) -> list[Row]:
+    """Stable, missing values last."""
+    missing = [row for row in rows if value_of(row) is None]
+    known = [row for row in rows if value_of(row) is not None]
+    return sorted(known, key=lambda row: _rank(value_of(row)), reverse=descending) + missing
+
+
+def _rank(value: Any) -> Any:
+    return value.encode() if isinstance(value, str) else value
