@@ -5,31 +5,31 @@ It knows nothing of SQL and shares with the compiler only the metadata and the r
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime, timedelta
-from decimal import ROUND_HALF_UP, Decimal, localcontext
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from functools import partial
+from operator import itemgetter
 from typing import Any
-from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from backend.periods import Calendar, Grain
-from backend.scope import Role, Scope
+from backend.periods import Grain
+from backend.scope import Scope
 from backend.warehouse.column_types import ColumnType, Kind
 from backend.warehouse.datasets import Dataset
-from backend.warehouse.metadata import (
-    AccountAccess,
-    Aggregate,
-    BudgetAccess,
-    Measure,
-    PublicAccess,
-    Ratio,
-)
+from backend.warehouse.metadata import AccountAccess, Aggregate, BudgetAccess, Measure, Ratio
 from backend.warehouse.resolve import ResolvedSpec
-from backend.warehouse.spec import And, Condition, Dimension, Fill, Filter, Operator
-
-Row = dict[str, Any]
-WHOLE = {Role.OWNER, Role.ADMIN, Role.MANAGER, Role.ANALYST}
+from backend.warehouse.spec import Condition, Dimension, Fill
+from tests.warehouse.oracle_rules import (
+    WHOLE,
+    Row,
+    bucket,
+    divided,
+    holds,
+    in_order,
+    later,
+    may_see,
+)
 
 
 @dataclass
@@ -72,7 +72,8 @@ class _Question:
         names = list(self.spec.fields or self.dataset.columns)
         rows = self._kept()
         for by in reversed(self.spec.order):
-            rows = _sorted(rows, lambda row: self._value(row, by.field), by.descending)
+            value_of = partial(self._named, by.field)
+            rows = in_order(rows, value_of, descending=by.descending)
         return Answer(names, [tuple(self._shown(row, name) for name in names) for row in rows])
 
     def _kept(self) -> list[Row]:
@@ -93,6 +94,9 @@ class _Question:
     def _value(self, row: Row, name: str) -> Any:
         _, column, found = self._reach(row, name)
         return None if found is None else found[column]
+
+    def _named(self, name: str, row: Row) -> Any:
+        return self._value(row, name)
 
     def _reach(self, row: Row, name: str) -> tuple[Dataset, str, Row | None]:
         if "." not in name:
@@ -143,7 +147,7 @@ class _Question:
         order += [(by.field, by.descending) for by in self.spec.order]
         order += [(key.name, False) for key in keys]
         for name, descending in reversed(order):
-            found = _sorted(found, lambda g, n=name: g[n], descending)
+            found = in_order(found, itemgetter(name), descending=descending)
         columns += measured
         return Answer(columns, [tuple(g[name] for name in columns) for g in found])
 
@@ -212,22 +216,27 @@ class _Question:
         period = [n for n, key in enumerate(inside) if key.column == self._date]
         if self.spec.fill and period:
             self._fill(found, period[0], inside[period[0]], is_one_series=len(keys) == 1)
+        blank = dict.fromkeys(key.name for key in keys)
         groups = []
         for place, sides in found.items():
-            group: Row = dict.fromkeys((key.name for key in keys), None)
-            group |= {key.name: v for key, v in zip(inside, place, strict=True)}
-            group |= {"_level": number, "_place": place}
-            for name in self.spec.measures:
-                for suffix, rows in zip(("", "_previous"), sides, strict=True):
-                    group[name + suffix] = self._settled(name, rows)
-                    group[f"_{name}{suffix}"] = self._measure(self.dataset.measures[name], rows)
-                    group[f"#{suffix}"] = len(rows)
-            groups.append(group)
+            named = {key.name: value for key, value in zip(inside, place, strict=True)}
+            group = {**blank, **named, "_level": number, "_place": place}
+            groups.append(group | self._figures(sides))
         if self.spec.fill is Fill.PREVIOUS and period:
             self._carry(groups, period[0])
         for group in groups:
             self._compare(group)
         return groups
+
+    def _figures(self, sides: tuple[list[Row], list[Row]]) -> Row:
+        """Of both periods; with an underscore before it, what it was before `fill`."""
+        figures: Row = {}
+        for suffix, rows in zip(("", "_previous"), sides, strict=True):
+            figures[f"#{suffix}"] = len(rows)
+            for name in self.spec.measures:
+                figures[name + suffix] = self._settled(name, rows)
+                figures[f"_{name}{suffix}"] = self._measure(self.dataset.measures[name], rows)
+        return figures
 
     def _bucket(self, row: Row, key: Dimension) -> Any:
         value = self._value(row, key.column)
@@ -235,7 +244,7 @@ class _Question:
             return value
         if isinstance(value, datetime):
             value = value.astimezone(ZoneInfo(self.calendar.time_zone)).date()
-        return bucket(value, key.grain, self.calendar)
+        return bucket(value, key.grain, self.calendar.fiscal_start)
 
     def _fill(
         self,
@@ -248,8 +257,10 @@ class _Question:
         grain = key.grain or self.dataset.meta.time_grain or Grain.DAY
         period = self.resolved.period
         assert period is not None
-        days = [period.first + timedelta(days=n) for n in range((period.last - period.first).days + 1)]
-        starts = {bucket(day, grain, self.calendar) for day in days}
+        days = [
+            period.first + timedelta(days=n) for n in range((period.last - period.first).days + 1)
+        ]
+        starts = {bucket(day, grain, self.calendar.fiscal_start) for day in days}
         series = {(*place[:position], *place[position + 1 :]) for place in found}
         if is_one_series:  # which is there without any row
             series = {()}
@@ -320,9 +331,7 @@ class _Question:
             now, before = group[name], group[f"{name}_previous"]
             is_known = now is not None and before is not None and not isinstance(now, date)
             group[f"{name}_delta"] = now - before if is_known else None
-            group[f"{name}_change"] = (
-                divided(now - before, abs(before), 6) if is_known else None
-            )
+            group[f"{name}_change"] = divided(now - before, abs(before), 6) if is_known else None
 
     def _share(self, groups: list[Row], currencies: list[str], coarsest: int) -> None:
         for name in self.spec.totals.shares if self.spec.totals else ():
@@ -350,7 +359,11 @@ class _Question:
 
     def _is_date(self, name: str) -> bool:
         measure = self.dataset.measures[name]
-        if isinstance(measure, Ratio) or measure.column is None or measure.agg not in {"min", "max"}:
+        if (
+            isinstance(measure, Ratio)
+            or measure.column is None
+            or measure.agg not in {"min", "max"}
+        ):
             return False
         return self.dataset.columns[measure.column].type.kind in {Kind.DATE, Kind.TIMESTAMP}
 
@@ -360,126 +373,3 @@ class _Question:
             return group[name], ColumnType("", kind)
 
         return all(holds(c, value_of, self.calendar.time_zone) for c in self.spec.having)
-
-
-def may_see(dataset: Dataset, row: Row, scope: Scope) -> bool:
-    access = dataset.access
-    if isinstance(access, PublicAccess):
-        return True
-    if row[access.organization_column] != scope.organization_id:
-        return False
-    if not isinstance(access, AccountAccess | BudgetAccess) or scope.role in WHOLE:
-        return True
-    is_account = isinstance(access, AccountAccess)
-    shared = scope.shared_account_ids if is_account else scope.shared_budget_ids
-    return row[access.owner_column] == scope.user_id or row[access.shared_column] in shared
-
-
-def holds(
-    condition: Condition, value_of: Callable[[str], tuple[Any, ColumnType]], time_zone: str
-) -> bool:
-    if not isinstance(condition, Filter):
-        parts = [holds(part, value_of, time_zone) for part in condition.conditions]
-        return all(parts) if isinstance(condition, And) else any(parts)
-    value, type_ = value_of(condition.field)
-    return _meets(value, type_, condition, time_zone)
-
-
-def _meets(value: Any, type_: ColumnType, given: Filter, time_zone: str) -> bool:
-    asked = given.value
-    if given.op is Operator.IS_NULL:
-        return (value is None or value == []) == asked
-    wanted = [_read(v, type_) for v in asked] if isinstance(asked, list) else _read(asked, type_)
-    if given.op in {Operator.IN, Operator.NOT_IN}:
-        values = (value or []) if type_.is_list else [value]
-        is_in = any(v in wanted for v in values if v is not None)
-        return is_in == (given.op is Operator.IN)
-    if given.op is Operator.NE:
-        return bool(value != wanted)
-    if value is None:
-        return False
-    if given.op is Operator.DURING:
-        first, last = given.value
-        if isinstance(value, datetime):
-            value = value.astimezone(ZoneInfo(time_zone)).date()
-        return bool(_read(first, _DAY) <= value <= _read(last, _DAY))
-    if given.op is Operator.CONTAINS:
-        return wanted in value if type_.is_list else wanted.lower() in value.lower()
-    tests: dict[Operator, Callable[[], Any]] = {
-        Operator.EQ: lambda: value == wanted,
-        Operator.LT: lambda: value < wanted,
-        Operator.LTE: lambda: value <= wanted,
-        Operator.GT: lambda: value > wanted,
-        Operator.GTE: lambda: value >= wanted,
-        Operator.BETWEEN: lambda: wanted[0] <= value <= wanted[1],
-        Operator.STARTS_WITH: lambda: value.lower().startswith(wanted.lower()),
-    }
-    return bool(tests[given.op]())
-
-
-_DAY = ColumnType("DATE", Kind.DATE)
-
-
-def _read(value: Any, type_: ColumnType) -> Any:
-    if not isinstance(value, str):
-        return value
-    readers: dict[Kind, Callable[[str], Any]] = {
-        Kind.UUID: UUID,
-        Kind.DATE: date.fromisoformat,
-        Kind.TIMESTAMP: datetime.fromisoformat,
-        Kind.DECIMAL: Decimal,
-    }
-    return readers.get(type_.kind, str)(value)
-
-
-def bucket(day: date, grain: Grain, calendar: Calendar) -> date:
-    """Back, day by day, to one that a period begins with."""
-    while not _begins(day, grain, calendar.fiscal_start):
-        day -= timedelta(days=1)
-    return day
-
-
-def _begins(day: date, grain: Grain, fiscal_start: int) -> bool:
-    months = {(fiscal_start - 1 + 3 * n) % 12 + 1 for n in range(4)}
-    return {
-        Grain.DAY: True,
-        Grain.WEEK: day.weekday() == 0,
-        Grain.MONTH: day.day == 1,
-        Grain.QUARTER: day.day == 1 and day.month in {1, 4, 7, 10},
-        Grain.YEAR: (day.month, day.day) == (1, 1),
-        Grain.FISCAL_QUARTER: day.day == 1 and day.month in months,
-        Grain.FISCAL_YEAR: (day.month, day.day) == (fiscal_start, 1),
-    }[grain]
-
-
-def later(day: date, months: int, days: int) -> date:
-    """`months` on, at the latest the last day of that month; then `days` on."""
-    year, month = divmod(day.year * 12 + day.month - 1 + months, 12)
-    for number in range(day.day, 0, -1):
-        try:
-            return date(year, month + 1, number) + timedelta(days=days)
-        except ValueError:
-            continue
-    raise AssertionError
-
-
-def divided(above: Any, below: Any, places: int) -> Decimal | None:
-    if above is None or not below:
-        return None
-    with localcontext() as context:
-        context.prec = 100
-        exact = Decimal(above) / Decimal(below)
-        return exact.quantize(Decimal(1).scaleb(-places), rounding=ROUND_HALF_UP)
-
-
-def _sorted(
-    rows: Sequence[Row], value_of: Callable[[Row], Any], descending: bool  # noqa: FBT001
-) -> list[Row]:
-    """Stable, missing values last."""
-    missing = [row for row in rows if value_of(row) is None]
-    known = [row for row in rows if value_of(row) is not None]
-    return sorted(known, key=lambda row: _rank(value_of(row)), reverse=descending) + missing
-
-
-def _rank(value: Any) -> Any:
-    return value.encode() if isinstance(value, str) else value

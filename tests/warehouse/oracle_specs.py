@@ -33,11 +33,12 @@ from tests.warehouse.oracle_world import (
 )
 
 RELATIVE = (
-    *("today", "this_week", "last_week", "this_month", "last_month", "last_30_days"),
-    *("this_quarter", "last_quarter", "last_90_days", "last_3_months", "this_year", "last_year"),
-    *("this_fiscal_year", "last_fiscal_quarter", "month_to_date", "year_to_date", "last_12_months"),
-    *("quarter_to_date", "fiscal_year_to_date", "week_to_date"),
+    *("last_year", "last_12_months", "last_month", "last_90_days", "last_3_months", "this_year"),
+    *("this_quarter", "last_quarter", "year_to_date", "this_fiscal_year", "last_fiscal_quarter"),
+    *("month_to_date", "quarter_to_date", "fiscal_year_to_date", "this_month", "last_30_days"),
+    *("last_52_weeks", "week_to_date", "today"),
 )
+_LIKELY = {Operator.NE, Operator.NOT_IN, Operator.GTE, Operator.LTE}  # to leave some rows
 NOWS = [
     datetime(2025, 3, 10, 12, tzinfo=UTC),
     datetime(2024, 2, 29, 23, 30, tzinfo=UTC),
@@ -46,9 +47,9 @@ NOWS = [
 
 scopes = st.builds(
     Scope,
-    user_id=st.sampled_from([ANN, BEN, CAT, EVE, UNKNOWN]),
-    organization_id=st.sampled_from([HERE, HERE, HERE, HERE, THERE, UNKNOWN]),
-    role=st.sampled_from([Role.OWNER, Role.ANALYST, Role.MEMBER, Role.MEMBER, Role.VIEWER]),
+    user_id=st.sampled_from([ANN, ANN, ANN, BEN, BEN, BEN, CAT, CAT, EVE, UNKNOWN]),
+    organization_id=st.sampled_from([*[HERE] * 15, THERE, UNKNOWN]),
+    role=st.sampled_from([Role.MEMBER, Role.OWNER, Role.MEMBER, Role.ANALYST, Role.VIEWER]),
     shared_account_ids=st.frozensets(st.sampled_from([*ACCOUNTS, FOREIGN_ACCOUNT]), max_size=3),
     shared_budget_ids=st.frozensets(st.sampled_from([*BUDGETS, FOREIGN_BUDGET]), max_size=2),
 )
@@ -62,16 +63,16 @@ calendars = st.builds(
 class Specs:
     """Makes queries on one dataset; values are mostly those that its rows hold."""
 
-    def __init__(self, dataset: Dataset, tables: dict[str, list[Row]], scope: Scope) -> None:
+    def __init__(self, dataset: Dataset, tables: dict[str, list[Row]], *, whole: bool) -> None:
         self.dataset = dataset
-        self.tables = tables
-        whole = scope.role in {Role.OWNER, Role.ANALYST}
         self.hidden = set() if whole else set(dataset.access.restricted_columns)
         self.columns: dict[str, tuple[ColumnType, list[Any]]] = {}
         for prefix, target in [("", dataset), *((f"{n}.", t) for n, t in dataset.targets.items())]:
             for column in target.columns.values():
                 if whole or column.name not in target.access.restricted_columns:
-                    values = sorted({_plain(row[column.name]) for row in tables[target.id]}, key=str)
+                    values = sorted(
+                        {_plain(row[column.name]) for row in tables[target.id]}, key=str
+                    )
                     self.columns[prefix + column.name] = (column.type, values)
         self.shown = [*dataset.columns, *(n for n in self.columns if "." in n)]
 
@@ -86,38 +87,49 @@ class Specs:
         return spec
 
     def groups(self, draw: st.DrawFn) -> dict[str, Any]:
-        spec: dict[str, Any] = {"dataset": self.dataset.id, "filters": self.filters(draw)}
-        spec["dimensions"] = dimensions = self.dimensions(draw)
-        spec["measures"] = measures = self.measures(draw, dimensions)
+        return self._groups(draw, self.filters(draw), {})
+
+    def periods(self, draw: st.DrawFn) -> dict[str, Any]:
+        """Groups compared with earlier ones, filled, or both."""
+        if self.dataset.meta.time_grain is None:
+            return self.groups(draw)
+        options = {"compare": draw(st.sampled_from(["previous_period", "previous_year", None]))}
+        if options["compare"] is None or draw(st.booleans()):
+            options["fill"] = draw(st.sampled_from(["previous", "null", "zero"]))
+        return self._groups(draw, self.filters(draw, most=1) + self.period(draw), options)
+
+    def _groups(
+        self, draw: st.DrawFn, filters: list[dict[str, Any]], options: dict[str, Any]
+    ) -> dict[str, Any]:
+        dimensions = self.dimensions(draw, by_date="fill" in options)
+        measures = self.measures(draw, dimensions)
         if not dimensions and not measures:
-            spec["dimensions"] = [{"column": next(iter(self.columns))}]
-        is_dated = self.dataset.meta.time_grain is not None
+            dimensions = [{"column": next(iter(self.columns)), "grain": None}]
         derived = [*measures]
-        if is_dated and draw(st.booleans()):
-            spec["filters"] += self.period(draw)
-            spec["compare"] = draw(st.sampled_from([None, "previous_period", "previous_year"]))
-            if [d for d in dimensions if d["column"] == self.date] and len(
-                [d for d in dimensions if d["column"] == self.date]
-            ) == 1:
-                spec["fill"] = draw(st.sampled_from([None, "zero", "null", "previous"]))
-            if spec["compare"]:
-                derived += [f"{name}_previous" for name in measures]
+        if options.get("compare"):
+            derived += [f"{name}_previous" for name in measures]
         if dimensions and draw(st.booleans()):
-            spec["totals"] = self.totals(draw, dimensions, measures)
+            options["totals"] = self.totals(draw, dimensions, measures)
         if measures and draw(st.booleans()):
-            spec["order"] = self.order(draw, derived)
-        if derived and draw(st.integers(0, 2)) == 0:
-            spec["having"] = self.having(draw, derived)
-        return spec
+            options["order"] = self.order(draw, derived)
+        if measures and draw(st.integers(0, 3)) == 0:
+            options["having"] = self.having(draw, derived)
+        return {
+            "dataset": self.dataset.id,
+            "dimensions": dimensions,
+            "measures": measures,
+            "filters": filters,
+            **options,
+        }
 
     @property
     def date(self) -> str:
         return self.dataset.filters.date_column or ""
 
-    def dimensions(self, draw: st.DrawFn) -> list[dict[str, Any]]:
+    def dimensions(self, draw: st.DrawFn, *, by_date: bool) -> list[dict[str, Any]]:
         groupable = [n for n, (type_, _) in self.columns.items() if not type_.is_list]
         chosen = draw(st.lists(st.sampled_from(groupable), max_size=2, unique=True))
-        if self.date and draw(st.booleans()):
+        if self.date and (by_date or draw(st.booleans())):
             position = draw(st.integers(0, len(chosen)))
             chosen = [n for n in chosen if n != self.date]
             chosen.insert(min(position, len(chosen)), self.date)
@@ -172,11 +184,13 @@ class Specs:
         op = draw(st.sampled_from(["gt", "lte", "ne", "is_null"]))
         value: Any = draw(st.booleans()) if op == "is_null" else draw(st.integers(-5, 50))
         leaf = {"field": name, "op": op, "value": value}
-        return [draw(st.sampled_from([leaf, {"or": [leaf, {**leaf, "op": "is_null", "value": True}]}]))]
+        return [
+            draw(st.sampled_from([leaf, {"or": [leaf, {**leaf, "op": "is_null", "value": True}]}]))
+        ]
 
-    def filters(self, draw: st.DrawFn) -> list[dict[str, Any]]:
+    def filters(self, draw: st.DrawFn, most: int = 2) -> list[dict[str, Any]]:
         made = []
-        for shape in draw(st.lists(st.sampled_from(["leaf", "leaf", "or", "and"]), max_size=2)):
+        for shape in draw(st.lists(st.sampled_from(["or", "leaf", "and"]), max_size=most)):
             if shape == "leaf":
                 made.append(self.leaf(draw))
             elif shape == "or":
@@ -189,12 +203,11 @@ class Specs:
     def leaf(self, draw: st.DrawFn) -> dict[str, Any]:
         name = draw(st.sampled_from([*self.columns]))
         type_, values = self.columns[name]
-        op = draw(st.sampled_from(operators(type_)))
+        likely = [op for op in operators(type_) if op in _LIKELY]
+        op = draw(st.sampled_from([*likely, *operators(type_)]))
         return {"field": name, "op": op.value, "value": self._value(draw, op, type_, values)}
 
-    def _value(
-        self, draw: st.DrawFn, op: Operator, type_: ColumnType, values: list[Any]
-    ) -> Any:
+    def _value(self, draw: st.DrawFn, op: Operator, type_: ColumnType, values: list[Any]) -> Any:
         known = [v for v in values if v is not None] or [_other(type_)]
         one = st.sampled_from([*known, _other(type_)])
         if op is Operator.IS_NULL:
@@ -217,7 +230,7 @@ class Specs:
             return [{"field": self.date, "op": "during", "value": name}]
         first = date(2024, 1, 1) + timedelta(days=draw(st.integers(0, 420)))
         first = draw(st.sampled_from([first, first.replace(day=1), date(2024, 2, 29)]))
-        last = first + timedelta(days=draw(st.sampled_from([0, 6, 27, 28, 30, 59, 90, 365])))
+        last = first + timedelta(days=draw(st.sampled_from([365, 90, 59, 30, 28, 27, 6, 0])))
         return [
             {"field": self.date, "op": "gte", "value": str(first)},
             {"field": self.date, "op": "lte", "value": str(last)},

@@ -8,7 +8,7 @@ from random import Random
 from typing import Any
 from uuid import UUID
 
-from tests.warehouse.hand_made import TABLES, identity
+from tests.warehouse.hand_made import TABLES, identity, make_manifest
 
 HERE, THERE = identity(1), identity(2)  # organizations; everything there is foreign here
 ANN, BEN, CAT, EVE = (identity(n) for n in (11, 12, 13, 14))
@@ -18,7 +18,7 @@ TAGS = [identity(30 + n) for n in range(1, 5)]
 BUDGETS = {identity(40 + n): owner for n, owner in enumerate((ANN, BEN, CAT), 1)}
 FOREIGN_BUDGET = identity(49)
 FOREIGN_TEXT = "belongs to others"
-VENDORS = ["Café Zoë", "café zoë", "ACME %_", "Zażółć 漢字", "🍕 & Co", "", "O'Neil \"x\"", None]
+VENDORS = ["Café Zoë", "café zoë", "ACME %_", "Zażółć 漢字", "🍕 & Co", "", 'O\'Neil "x"', None]
 CURRENCIES = ["EUR", "EUR", "EUR", "USD", "JPY"]
 
 Row = dict[str, Any]
@@ -26,11 +26,37 @@ Row = dict[str, Any]
 
 def make_world() -> dict[str, list[Row]]:
     """Rows by table, as they are stored."""
-    made = _World(Random(7))
+    made = _World(Random(7))  # noqa: S311  # the same rows every time
     return {
         table: [dict(zip(columns, row, strict=True)) for row in made.rows(table)]
         for table, columns in TABLES.items()
     }
+
+
+def manifest_with_every_aggregate() -> dict[str, Any]:
+    manifest = make_manifest()
+    money = {"unit": "currency", "currency_column": "currency"}
+    extra: dict[str, dict[str, Any]] = {
+        "fct_transactions": {
+            "smallest": {"agg": "min", "column": "amount", **money},
+            "named": {"agg": "count", "column": "vendor"},
+            "first_day": {"agg": "min", "column": "booking_date"},
+            "latest": {"agg": "max", "column": "created_at"},
+        },
+        "fct_daily_balance_history": {
+            "days": {"agg": "count"},
+            "accounts": {"agg": "count_distinct", "column": "account_id"},
+            "per_day": {"ratio": ["balance", "days"], **money},
+        },
+        "fct_daily_spending_by_tag": {
+            "rows": {"agg": "count"},
+            "converted_share": {"ratio": ["base_spent", "spent"]},
+        },
+    }
+    for name, measures in extra.items():
+        meta = manifest["nodes"][f"model.outlay.{name}"]["config"]["meta"]
+        meta["measures"].update(measures)
+    return manifest
 
 
 class _World:
