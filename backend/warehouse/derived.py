@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from backend.warehouse.expressions import named
 from backend.warehouse.figures import ROW_COUNT, Figure, Groups, answered, whole_of
 from backend.warehouse.filling import period_key
 from backend.warehouse.plan import LEVEL, Plan
@@ -21,7 +22,7 @@ def settle(sql: str, groups: Groups) -> str:
             value = f'"{figure.name}{suffix}"'
             if groups.resolved.period:
                 value = _settled(value, f'"{ROW_COUNT}{suffix}"', figure, groups)
-            selected.append(f'{value} AS "{figure.name}{suffix}"')
+            selected.append(named(value, f"{figure.name}{suffix}"))
     selected += [
         f'{_whole(figure, groups.plan)} AS "{whole_of(figure)}"'
         for figure in groups.figures
@@ -36,7 +37,7 @@ def derive(sql: str, groups: Groups) -> str:
     selected = list(_keys(groups.plan))
     for figure in groups.figures:
         for column, value in answered(figure, is_compared=groups.source.is_compared):
-            selected.append(f'{value} AS "{column.name}"')
+            selected.append(named(value, column.name))
     return f"SELECT {', '.join(selected)}\nFROM (\n{sql}\n)"
 
 

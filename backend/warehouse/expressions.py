@@ -10,6 +10,11 @@ from backend.warehouse.column_types import ColumnType, Kind
 RATIO_DECIMALS = 6
 
 
+def named(sql: str, name: str) -> str:
+    """For a SELECT: the expression as the column `name`."""
+    return sql if sql == f'"{name}"' else f'{sql} AS "{name}"'
+
+
 @dataclass(frozen=True, slots=True)
 class Expression:
     sql: str

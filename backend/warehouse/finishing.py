@@ -78,8 +78,9 @@ def _conditions(groups: Groups, measured: Mapping[str, OutputColumn]) -> Iterato
         return predicate(sql, column.type, given, parameters, pointer, time_zone=zone)
 
     finest = plan.levels[0].number
-    if plan.has_totals and _hides_totals(groups):
+    keeps_totals = plan.has_totals and not _hides_totals(groups)
+    if plan.has_totals and not keeps_totals:
         yield f'"{LEVEL}" = {finest}'
     for index, condition in enumerate(groups.resolved.spec.having):
         sql = combined(condition, f"#/having/{index}", of_answer)
-        yield f'("{LEVEL}" < {finest} OR {sql})' if plan.has_totals else sql
+        yield f'("{LEVEL}" < {finest} OR {sql})' if keeps_totals else sql

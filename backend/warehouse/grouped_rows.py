@@ -48,11 +48,15 @@ def grouped_rows(source: Source, plan: Plan) -> GroupedRows:
 
 
 def _gains_from_parts(source: Source, plan: Plan, read: list[Aggregate]) -> bool:
-    """Whether names can be joined to few groups instead of many rows, with the same answer."""
+    """Whether names can be joined to few groups instead of many rows, with the same answer.
+
+    The rows of one person are few: joining them costs less than putting them together first.
+    """
     own = {key.name: key.sql for key in plan.keys if key.is_own}
     joined_by = source.joined_by
     return (
         bool(joined_by)
+        and source.scope.sees_whole_organization
         and not source.mixes_joined
         and all(has_parts(aggregate) for aggregate in read)
         and all(own.get(name, _base(name)) == _base(name) for name in joined_by)

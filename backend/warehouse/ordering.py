@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from backend.errors import FieldError, InvalidInput
-from backend.warehouse.column_types import ColumnType, Kind
+from backend.warehouse.column_types import ColumnType
 from backend.warehouse.compiled import OutputColumn, Paging
 from backend.warehouse.parameters import Parameters
 from backend.warehouse.predicates import bind_value
@@ -88,6 +88,4 @@ def _bind(value: object, type_: ColumnType, parameters: Parameters) -> str:
     """Of the column's own type: DuckDB would compare a longer decimal as a double."""
     if isinstance(value, Decimal):
         return f"CAST({parameters.bind(format(value, 'f'))} AS DECIMAL(38,{type_.scale}))"
-    if type_.kind is Kind.INTEGER and isinstance(value, int):
-        return f"CAST({parameters.bind(value)} AS HUGEINT)"
     return bind_value(value, parameters)

@@ -11,6 +11,7 @@ from backend.periods import Calendar, Earlier, Grain, Period
 from backend.scope import Scope
 from backend.warehouse.column_types import Kind
 from backend.warehouse.datasets import Column, Dataset
+from backend.warehouse.expressions import named
 from backend.warehouse.parameters import Parameters
 from backend.warehouse.predicates import combined, predicate
 from backend.warehouse.spec import Condition, Filter, Operator, leaves
@@ -202,7 +203,7 @@ class Source:
         shown = [
             f'CAST(NULL AS {dataset.columns[name].type.sql}) AS "{name}"'
             if is_hidden(dataset, name, self.scope)
-            else (sql if sql == f'"{name}"' else f'{sql} AS "{name}"')
+            else named(sql, name)
             for name, sql in columns.items()
         ]
         selected = ", ".join(shown) or 'true AS "_row"'

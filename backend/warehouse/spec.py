@@ -10,11 +10,19 @@ from collections.abc import Iterator, Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    Tag,
+    field_validator,
+    model_validator,
+)
 
 from backend.errors import FieldError, InvalidInput
 from backend.periods import Grain
@@ -190,6 +198,12 @@ class QuerySpec(_Shape):
             level = [part for condition in level for part in _parts(condition)]
             depth += 1
         return conditions
+
+    @model_validator(mode="after")
+    def _begins_in_one_place(self) -> Self:
+        if self.cursor is not None and self.offset:
+            _refuse("#/cursor", "A page begins at a cursor or at an offset, not both.")
+        return self
 
     @field_validator("as_of")
     @classmethod

@@ -19,16 +19,15 @@ from backend.warehouse.column_types import ColumnType, Kind
 from backend.warehouse.datasets import Dataset
 from backend.warehouse.metadata import AccountAccess, Aggregate, BudgetAccess, Measure, Ratio
 from backend.warehouse.resolve import ResolvedSpec
-from backend.warehouse.spec import Condition, Dimension, Fill
+from backend.warehouse.spec import Dimension, Fill
+from tests.warehouse.oracle_reader import Reader
 from tests.warehouse.oracle_rules import (
-    WHOLE,
     Row,
     bucket,
     divided,
     holds,
     in_order,
     later,
-    may_see,
 )
 
 
@@ -47,84 +46,23 @@ class Oracle:
 
     def answer(self, resolved: ResolvedSpec, scope: Scope) -> Answer:
         dataset = self._datasets[resolved.spec.dataset]
-        question = _Question(self._tables, dataset, resolved, scope)
-        return question.groups() if resolved.spec.is_grouped else question.rows()
+        if resolved.spec.is_grouped:
+            return _Groups(self._tables, dataset, resolved, scope).answer()
+        return _Rows(self._tables, dataset, resolved, scope).answer()
 
 
-class _Question:
-    def __init__(
-        self,
-        tables: dict[str, list[Row]],
-        dataset: Dataset,
-        resolved: ResolvedSpec,
-        scope: Scope,
-    ) -> None:
-        self.tables = tables
-        self.dataset = dataset
-        self.resolved = resolved
-        self.spec = resolved.spec
-        self.scope = scope
-        self.calendar = resolved.calendar
-
-    # -- rows -------------------------------------------------------------------------------
-
-    def rows(self) -> Answer:
+class _Rows(Reader):
+    def answer(self) -> Answer:
         names = list(self.spec.fields or self.dataset.columns)
-        rows = self._kept()
+        rows = self.kept()
         for by in reversed(self.spec.order):
-            value_of = partial(self._named, by.field)
+            value_of = partial(self.value, name=by.field)
             rows = in_order(rows, value_of, descending=by.descending)
-        return Answer(names, [tuple(self._shown(row, name) for name in names) for row in rows])
+        return Answer(names, [tuple(self.shown(row, name) for name in names) for row in rows])
 
-    def _kept(self) -> list[Row]:
-        """What is seen and what the conditions leave, in the stored order."""
-        return [
-            row
-            for row in self.tables[self.dataset.id]
-            if may_see(self.dataset, row, self.scope)
-            and all(self._holds(c, row) for _, c in self.resolved.conditions)
-        ]
 
-    def _shown(self, row: Row, name: str) -> Any:
-        dataset, column, found = self._reach(row, name)
-        if column in dataset.access.restricted_columns and self.scope.role not in WHOLE:
-            return None
-        return None if found is None else found[column]
-
-    def _value(self, row: Row, name: str) -> Any:
-        _, column, found = self._reach(row, name)
-        return None if found is None else found[column]
-
-    def _named(self, name: str, row: Row) -> Any:
-        return self._value(row, name)
-
-    def _reach(self, row: Row, name: str) -> tuple[Dataset, str, Row | None]:
-        if "." not in name:
-            return self.dataset, name, row
-        join, column = name.split(".")
-        target = self.dataset.targets[join]
-        on = self.dataset.joins[join].on
-        for other in self.tables[target.id]:
-            if other[on] == row[on] and row[on] is not None and may_see(target, other, self.scope):
-                return target, column, other
-        return target, column, None
-
-    def _type(self, name: str) -> ColumnType:
-        if "." not in name:
-            return self.dataset.columns[name].type
-        join, column = name.split(".")
-        return self.dataset.targets[join].columns[column].type
-
-    def _holds(self, condition: Condition, row: Row) -> bool:
-        return holds(
-            condition,
-            lambda name: (self._value(row, name), self._type(name)),
-            self.calendar.time_zone,
-        )
-
-    # -- groups -----------------------------------------------------------------------------
-
-    def groups(self) -> Answer:
+class _Groups(Reader):
+    def answer(self) -> Answer:
         now, before = self._sides()
         dimensions = list(self.spec.dimensions)
         currencies = self._currencies()
@@ -152,7 +90,7 @@ class _Question:
         return Answer(columns, [tuple(g[name] for name in columns) for g in found])
 
     def _sides(self) -> tuple[list[Row], list[Row]]:
-        rows = [{**row, "_day": row.get(self._date)} for row in self._kept()]
+        rows = [{**row, "_day": row.get(self._date)} for row in self.kept()]
         period, earlier = self.resolved.period, self.resolved.earlier
         if period is None:
             return rows, []
@@ -239,7 +177,7 @@ class _Question:
         return figures
 
     def _bucket(self, row: Row, key: Dimension) -> Any:
-        value = self._value(row, key.column)
+        value = self.value(row, key.column)
         if key.grain is None or value is None:
             return value
         if isinstance(value, datetime):
