@@ -49,7 +49,7 @@ scopes = st.builds(
     Scope,
     user_id=st.sampled_from([ANN, ANN, ANN, BEN, BEN, BEN, CAT, CAT, EVE, UNKNOWN]),
     organization_id=st.sampled_from([*[HERE] * 15, THERE, UNKNOWN]),
-    role=st.sampled_from([Role.MEMBER, Role.OWNER, Role.MEMBER, Role.ANALYST, Role.VIEWER]),
+    role=st.sampled_from([Role.MEMBER, Role.OWNER, Role.ANALYST, Role.VIEWER]),
     shared_account_ids=st.frozensets(st.sampled_from([*ACCOUNTS, FOREIGN_ACCOUNT]), max_size=3),
     shared_budget_ids=st.frozensets(st.sampled_from([*BUDGETS, FOREIGN_BUDGET]), max_size=2),
 )
@@ -128,7 +128,8 @@ class Specs:
 
     def dimensions(self, draw: st.DrawFn, *, by_date: bool) -> list[dict[str, Any]]:
         groupable = [n for n, (type_, _) in self.columns.items() if not type_.is_list]
-        chosen = draw(st.lists(st.sampled_from(groupable), max_size=2, unique=True))
+        names = [name for name in groupable if name.endswith(".name")] * 3
+        chosen = draw(st.lists(st.sampled_from([*names, *groupable]), max_size=2, unique=True))
         if self.date and (by_date or draw(st.booleans())):
             position = draw(st.integers(0, len(chosen)))
             chosen = [n for n in chosen if n != self.date]

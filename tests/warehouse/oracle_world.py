@@ -77,6 +77,7 @@ class _World:
             date(2023, 12, 30) + timedelta(days=self.random.randrange(440)),
             date(2025, 1, 1) + timedelta(days=self.random.randrange(70)),
             date(2024, 2, 29),
+            date(2023, 2, 28),
             date(2024, 12, 31),
         ])  # fmt: skip
 
