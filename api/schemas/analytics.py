@@ -11,8 +11,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_valida
 
 from api.schemas.common import PlainDate
 from backend.errors import FieldError, InvalidInput, did_you_mean
+from backend.periods import Grain
 from backend.warehouse.common_filters import CommonFilters
-from backend.warehouse.metadata import Grain
 from backend.warehouse.predicates import MAX_VALUES
 from backend.warehouse.spec import DEFAULT_LIMIT, MAX_LIMIT, MAX_OFFSET
 from backend.warehouse.values import read_uuid

@@ -15,7 +15,7 @@ from backend.ledger.models import PaymentMethod, TransactionKind
 from backend.ledger.spending import Amounts, Spending, Spent
 from backend.ledger.spent_lines import Filters
 from backend.money import format_amount
-from backend.periods import Days, month_of
+from backend.periods import Grain, Period, previous_period
 
 EXPENSE: Literal[TransactionKind.EXPENSE] = TransactionKind.EXPENSE
 
@@ -49,9 +49,9 @@ class AnalyticsParams(DayRange):
     currency: CurrencyCode | None = None
     top: int = Field(10, ge=1, le=100, description="So many vendors; the others are added up.")
 
-    def days(self, today: date) -> Days:
-        first = self.from_date or month_of(self.to_date or today).first
-        return Days(first, self.to_date or month_of(first).last)
+    def days(self, today: date) -> Period:
+        first = self.from_date or Grain.MONTH.first_day(self.to_date or today)
+        return Period(first, self.to_date or Grain.MONTH.period(first).last)
 
     def filters(self) -> Filters:
         days = DayRange.model_fields.keys() | {"top"}
@@ -145,7 +145,7 @@ class ExpenseAnalytics(BaseModel):
 
 def analytics(
     found: Spending,
-    days: Days,
+    days: Period,
     base_currency: str,
     *,
     categories: Mapping[UUID | None, str],
@@ -160,7 +160,7 @@ def analytics(
         others += spent
     return ExpenseAnalytics(
         period=DaysOut.model_validate(days),
-        previous_period=DaysOut.model_validate(days.before()),
+        previous_period=DaysOut.model_validate(previous_period(days).period),
         total=SpentOut.of(found.total, own),
         by_category=[
             CategorySpent.of(spent, own, category_id=key, name=categories.get(key))

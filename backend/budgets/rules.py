@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from calendar import monthrange
 from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
@@ -10,6 +9,7 @@ from enum import StrEnum
 
 from backend.budgets.models import BudgetType, RolloverPolicy
 from backend.errors import FieldError, InvalidInput
+from backend.periods import add_months
 
 MAX_YEARS = 20
 
@@ -63,12 +63,6 @@ def periods(type_: BudgetType, starts_on: date, ends_on: date) -> list[Period]:
         found.append(Period(start, min(following - timedelta(days=1), ends_on)))
         start = following
     return found
-
-
-def add_months(day: date, months: int) -> date:
-    """The same day of a later month, or its last one where the month is too short."""
-    year, month = divmod(day.year * 12 + day.month - 1 + months, 12)
-    return date(year, month + 1, min(day.day, monthrange(year, month + 1)[1]))
 
 
 def status(

@@ -6,9 +6,9 @@ Reads `spent_lines`, which the budgets' figures read too: paid and pending expen
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import date, timedelta
+from datetime import date
 from decimal import Decimal
 from typing import Any, Self
 from uuid import UUID
@@ -33,7 +33,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from backend.ledger.models import TransactionTag
 from backend.ledger.spent_lines import Filters, spent_lines
-from backend.periods import Days, month_of
+from backend.periods import Grain, Period, previous_period
 from backend.scope import Scope
 
 _DIMENSIONS = ("category_id", "vendor", "payment_method", "month")
@@ -90,9 +90,10 @@ class Spending:
     by_month: Mapping[date, Spent]
 
 
-async def spending(session: AsyncSession, scope: Scope, days: Days, filters: Filters) -> Spending:
+async def spending(session: AsyncSession, scope: Scope, days: Period, filters: Filters) -> Spending:
     """On the accounts that the caller may see; what filters name and they do not is `NotFound`."""
-    lines = await spent_lines(session, scope, Days(days.before().first, days.last), filters)
+    both = Period(previous_period(days).period.first, days.last)
+    lines = await spent_lines(session, scope, both, filters)
     converted = _converted(scope, _compared(lines, days))
     grouped: dict[str, list[Row[Any]]] = defaultdict(list)
     for row in await session.execute(_by_all_but_tag(converted)):
@@ -105,19 +106,18 @@ async def spending(session: AsyncSession, scope: Scope, days: Days, filters: Fil
         by_vendor=_buckets(grouped["vendor"], "vendor"),
         by_tag=_buckets(tagged, "tag"),
         by_payment_method=_buckets(grouped["payment_method"], "payment_method"),
-        by_month={first: months.get(first, Spent()) for first in _months(days)},
+        by_month={first: months.get(first, Spent()) for first in days.starts(Grain.MONTH)},
     )
 
 
-def _compared(lines: Select[Any], days: Days) -> CTE:
+def _compared(lines: Select[Any], days: Period) -> CTE:
     """Each line with the month it is shown in: an earlier one in that which its day comes to."""
     found = lines.subquery()
     is_current = found.c.date >= days.first
-    later: ColumnElement[date]
-    if (months := days.whole_months) is not None:
-        later = cast(found.c.date + func.make_interval(0, months, type_=Interval), Date)
-    else:
-        later = found.c.date + literal((days.last - days.first).days + 1, Integer)
+    earlier = previous_period(days)
+    later: ColumnElement[date] = found.c.date + literal(earlier.days, Integer)
+    if earlier.months:
+        later = cast(found.c.date + func.make_interval(0, earlier.months, type_=Interval), Date)
     shown = case((is_current, found.c.date), else_=later)
     month = cast(func.date_trunc("month", shown), Date)
     return select(found, is_current.label("is_current"), month.label("month")).cte("lines")
@@ -191,10 +191,3 @@ def _buckets(rows: Iterable[Row[Any]], of: str) -> dict[Any, Spent]:
         )
     ranked = sorted(found.items(), key=lambda item: (-item[1].base.spent, str(item[0])))
     return dict(ranked)
-
-
-def _months(days: Days) -> Iterator[date]:
-    month = month_of(days.first)
-    while month.first <= days.last:
-        yield month.first
-        month = month_of(month.last + timedelta(days=1))

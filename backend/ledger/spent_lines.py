@@ -17,7 +17,7 @@ from backend.ledger.category_tree import subtree
 from backend.ledger.models import Account, TransactionTag
 from backend.ledger.queries import get_account, get_category, get_tag
 from backend.ledger.visibility import visible_accounts
-from backend.periods import Days
+from backend.periods import Period
 from backend.scope import Scope
 
 
@@ -58,7 +58,7 @@ class Filters:
 
 
 async def spent_lines(
-    session: AsyncSession, scope: Scope, days: Days, filters: Filters
+    session: AsyncSession, scope: Scope, days: Period, filters: Filters
 ) -> Select[Any]:
     """An account, category or tag that the caller does not see is `NotFound`."""
     if filters.account_id is not None:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from backend.periods import Grain
 from backend.scope import Scope
 from backend.warehouse.column_types import DATED
-from backend.warehouse.compiler import unit_of
 from backend.warehouse.datasets import Column, Dataset
 from backend.warehouse.measures import aggregates, expression, takes_last
-from backend.warehouse.metadata import Grain, Ratio
+from backend.warehouse.metadata import Ratio
+from backend.warehouse.rows import unit_of
 from backend.warehouse.visibility import is_hidden
 
 

@@ -8,8 +8,8 @@ from datetime import date
 from uuid import UUID
 
 from backend.errors import FieldError, InvalidInput
+from backend.periods import Grain
 from backend.warehouse.datasets import Dataset
-from backend.warehouse.metadata import Grain
 from backend.warehouse.spec import Filter, Operator
 
 _COLUMNS = {

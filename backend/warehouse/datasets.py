@@ -20,12 +20,11 @@ from backend.warehouse.metadata import (
     Aggregate,
     DatasetMeta,
     Filters,
-    Grain,
     Join,
     Measure,
 )
 
-__all__ = ["Column", "Dataset", "DatasetError", "Grain", "load_datasets"]
+__all__ = ["Column", "Dataset", "DatasetError", "load_datasets"]
 
 _IDENTIFIER = re.compile(r"[a-z][a-z0-9_]*")
 

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from backend.warehouse.column_types import Kind
-from backend.warehouse.compiler import Compiled, OutputColumn
+from backend.warehouse.compiled import Compiled, OutputColumn
 
 _INSTANT = "%Y-%m-%dT%H:%M:%S.%fZ"
 

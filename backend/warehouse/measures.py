@@ -3,23 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 from backend.errors import FieldError, InvalidInput, did_you_mean
 from backend.warehouse import column_types
-from backend.warehouse.column_types import ColumnType, Kind
+from backend.warehouse.aggregation import Reading
+from backend.warehouse.column_types import Kind
 from backend.warehouse.datasets import Dataset
+from backend.warehouse.expressions import Expression, quotient
 from backend.warehouse.metadata import Aggregate, Measure, Ratio
-from backend.warehouse.spec import Filter, Operator
-
-LAST = '"_last"'  # true of the rows that hold the last value of their period
-_RATIO_DECIMALS = 6
-
-
-@dataclass(frozen=True, slots=True)
-class Expression:
-    sql: str
-    type: ColumnType
+from backend.warehouse.spec import Condition, Filter, Operator
 
 
 def find_measure(dataset: Dataset, name: str, pointer: str) -> Measure:
@@ -56,12 +48,16 @@ def takes_last(dataset: Dataset, measure: Measure) -> bool:
 
 
 def refuse_overlaps(
-    dataset: Dataset, name: str, grouped_by: Sequence[str], filters: Sequence[Filter], pointer: str
+    dataset: Dataset,
+    name: str,
+    grouped_by: Sequence[str],
+    conditions: Sequence[Condition],
+    pointer: str,
 ) -> None:
     """Raise InvalidInput when the rows of a group would count one thing several times."""
     for part in aggregates(dataset, dataset.measures[name]):
         for column in part.additive.exceptions:
-            if column in grouped_by or any(_pins(given, column) for given in filters):
+            if column in grouped_by or any(_pins(given, column) for given in conditions):
                 continue
             instead = dataset.instead.get(column, ())
             elsewhere = f", or ask {' or '.join(instead)}" if instead else ""
@@ -72,53 +68,23 @@ def refuse_overlaps(
             )
 
 
-def _pins(given: Filter, column: str) -> bool:
+def _pins(given: Condition, column: str) -> bool:
     """Whether the filter leaves a single value of the column."""
-    if given.field != column:
+    if not isinstance(given, Filter) or given.field != column:
         return False
     if given.op is Operator.IN and isinstance(given.value, list):
         return len(set(given.value)) <= 1
     return given.op is Operator.EQ or (given.op is Operator.IS_NULL and given.value is True)
 
 
-def expression(dataset: Dataset, measure: Measure) -> Expression:
+def expression(dataset: Dataset, measure: Measure, read: Reading | None = None) -> Expression:
     """The measure over rows whose columns carry an underscore before their name."""
     if isinstance(measure, Ratio):
-        return _ratio(dataset, measure)
-    argument = "*" if measure.column is None else f'"_{measure.column}"'
+        above, below = (expression(dataset, dataset.measures[part], read) for part in measure.ratio)
+        return quotient(above, below, above.type.scale if measure.unit == "currency" else None)
     type_ = column_types.INTEGER
     if measure.column is not None and not measure.agg.startswith("count"):
         type_ = dataset.columns[measure.column].type
         if measure.agg == "sum" and type_.kind is Kind.DECIMAL:
             type_ = column_types.decimal(type_.scale)
-    function = "count(DISTINCT {})" if measure.agg == "count_distinct" else f"{measure.agg}({{}})"
-    sql = function.format(argument)
-    if takes_last(dataset, measure):
-        sql += f" FILTER (WHERE {LAST})"
-    return Expression(sql, type_)
-
-
-def _ratio(dataset: Dataset, measure: Ratio) -> Expression:
-    """Exact decimal division, rounded half away from zero; DuckDB's own gives a double.
-
-    Both sides become whole numbers, and the quotient of these gets its decimals back.
-    """
-    above, below = (expression(dataset, dataset.measures[part]) for part in measure.ratio)
-    if Kind.NUMBER in {above.type.kind, below.type.kind}:
-        return Expression(f"{above.sql} / nullif({below.sql}, 0)", column_types.NUMBER)
-    scale = above.type.scale if measure.unit == "currency" else _RATIO_DECIMALS
-    shift = below.type.scale - above.type.scale + scale
-    a = _whole(above) + (f" * {10**shift}" if shift > 0 else "")
-    b = _whole(below) + (f" * {10**-shift}" if shift < 0 else "")
-    quotient = f"sign({a}) * sign({b}) * ((2 * abs({a}) + abs({b})) // nullif(2 * abs({b}), 0))"
-    unit = f"CAST('{10**-scale:.{scale}f}' AS DECIMAL({scale + 1},{scale}))"
-    return Expression(
-        f"CAST(CAST({quotient} AS DECIMAL(38,0)) * {unit} AS DECIMAL(38,{scale}))",
-        column_types.decimal(scale),
-    )
-
-
-def _whole(part: Expression) -> str:
-    if part.type.kind is Kind.INTEGER:
-        return f"CAST({part.sql} AS HUGEINT)"
-    return f"CAST({part.sql} * {10**part.type.scale} AS HUGEINT)"
+    return Expression((read or Reading()).sql(measure), type_)

@@ -6,11 +6,19 @@ silently no rule.
 
 from __future__ import annotations
 
-from datetime import date, timedelta
-from enum import StrEnum
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    Tag,
+    field_validator,
+    model_validator,
+)
+
+from backend.periods import Grain
 
 
 class _Strict(BaseModel):
@@ -18,37 +26,7 @@ class _Strict(BaseModel):
 
 
 Names = Annotated[tuple[str, ...], Field(strict=False)]  # yml knows lists only
-
-
-class Grain(StrEnum):
-    """Lengths of a period, from the finest to the coarsest."""
-
-    DAY = "day"
-    WEEK = "week"
-    MONTH = "month"
-    QUARTER = "quarter"
-    YEAR = "year"
-
-    def is_finer_than(self, other: Grain) -> bool:
-        """Whether periods of this grain cannot be put together from those of `other`."""
-        if other is Grain.WEEK:  # no month, quarter or year is made of whole weeks
-            return self is not Grain.WEEK
-        grains = list(Grain)
-        return grains.index(self) < grains.index(other)
-
-    def first_day(self, day: date) -> date:
-        """Of the period that `day` falls in."""
-        match self:
-            case Grain.DAY:
-                return day
-            case Grain.WEEK:
-                return day - timedelta(days=day.weekday())
-            case Grain.MONTH:
-                return day.replace(day=1)
-            case Grain.QUARTER:
-                return day.replace(month=day.month - (day.month - 1) % 3, day=1)
-            case Grain.YEAR:
-                return day.replace(month=1, day=1)
+Name = Annotated[str, Field(pattern="^[a-z][a-z0-9_]*$")]  # becomes part of SQL
 
 
 class Filters(_Strict):
@@ -183,6 +161,13 @@ class DatasetMeta(_Strict):
     time_grain: Grain | None = Field(None, strict=False)
     filters: Filters = Filters()
     access: Access
-    joins: dict[str, Join] = Field(default_factory=dict)
-    measures: dict[str, Measure] = Field(default_factory=dict)
+    joins: dict[Name, Join] = Field(default_factory=dict)
+    measures: dict[Name, Measure] = Field(default_factory=dict)
     sample_questions: Names = ()
+
+    @field_validator("time_grain")
+    @classmethod
+    def _is_the_same_for_everybody(cls, grain: Grain | None) -> Grain | None:
+        if grain is not None and grain.is_fiscal:
+            raise ValueError("rows cannot stand for fiscal periods: organizations differ in them")
+        return grain

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from backend.errors import FieldError, Forbidden, InvalidInput, did_you_mean
+from backend.periods import Calendar, Earlier, Grain, Period
 from backend.scope import Scope
+from backend.warehouse.column_types import Kind
 from backend.warehouse.datasets import Column, Dataset
+from backend.warehouse.expressions import named
 from backend.warehouse.metadata import AccountAccess, BudgetAccess
 from backend.warehouse.parameters import Parameters
-from backend.warehouse.predicates import predicate
-from backend.warehouse.spec import Filter, Operator
+from backend.warehouse.predicates import combined, predicate
+from backend.warehouse.spec import Condition, Filter, Operator, leaves
 from backend.warehouse.visibility import branches, is_hidden
 
 BASE = "base"
+_UNITS = {Grain.FISCAL_QUARTER: "quarter", Grain.FISCAL_YEAR: "year"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,13 +36,30 @@ class Reference:
         return f'"{self.join or BASE}"."{self.column.name}"'
 
 
-class Source:
-    """Collects the columns, joins and conditions that a query needs, then writes the FROM."""
+@dataclass(frozen=True, slots=True)
+class Grouping:
+    """Rows put together before names are joined: what to select of them, what to group them by."""
 
-    def __init__(self, dataset: Dataset, scope: Scope) -> None:
+    selected: Sequence[str]
+    keys: Sequence[str]
+
+
+class Source:
+    """Collects the columns, joins and conditions that a query needs, then writes the FROM.
+
+    With an earlier period to compare with, each of its rows follows with ``_earlier`` true and
+    its date moved to the one that it is compared with; ``_day`` keeps the date that it had.
+    """
+
+    def __init__(self, dataset: Dataset, scope: Scope, calendar: Calendar | None = None) -> None:
         self.dataset = dataset
         self.scope = scope
+        self.calendar = calendar or Calendar()
         self.parameters = Parameters()
+        self.mixes_joined = False  # whether one condition is on a joined column and one's own
+        self._period: Period | None = None
+        self._earlier: Earlier | None = None
+        self._needs_day = False
         self._needs_rowid = False
         self._looks_up_lists = False
         self._columns: dict[str, Column] = {}
@@ -70,45 +93,120 @@ class Source:
         self._needs_rowid = True
         return f'"{BASE}"."_rowid"'  # no column of a dataset begins with an underscore
 
-    def where(self, given: Filter, pointer: str) -> None:
-        reference = self._resolve(given.field, f"{pointer}/field")
-        self._refuse_hidden(reference, f"{pointer}/field")
-        type_ = reference.column.type
-        self._looks_up_lists |= given.op in {Operator.IN, Operator.NOT_IN}
-        if reference.join is None:
-            sql = f'"{reference.column.name}"'
-            self._conditions.append(predicate(sql, type_, given, self.parameters, pointer))
-        else:
-            self._need(reference)
-            self._conditions_on_joined.append(
-                predicate(reference.sql, type_, given, self.parameters, pointer)
-            )
+    def day(self) -> str:
+        """The date of a row as it is stored, whichever period it is of."""
+        if not self.is_compared:
+            return self.used(self.dataset.filters.date_column or "", "#/measures").sql
+        self._needs_day = True
+        return f'"{BASE}"."_day"'
 
-    def sql(self) -> str:
-        """Everything from FROM to WHERE."""
-        rows = self._visible(self.dataset, self._columns, self._conditions)
-        lines = [f'FROM (\n{rows}\n) AS "{BASE}"']
+    def first_day(self, reference: Reference, grain: Grain) -> str:
+        """Of the period that a date, or an instant in the time zone of the query, falls in."""
+        sql = reference.sql
+        if reference.column.type.kind is Kind.TIMESTAMP:
+            zone = self.parameters.bind_as("time_zone", self.calendar.time_zone)
+            if reference.column.type.sql == "TIMESTAMP":
+                sql = f"({sql} AT TIME ZONE 'UTC')"
+            sql = f"({sql} AT TIME ZONE {zone})"
+        unit, months = _UNITS.get(grain, grain.value), self.calendar.fiscal_start - 1
+        if not grain.is_fiscal or not months:
+            return f"CAST(date_trunc('{unit}', {sql}) AS DATE)"
+        moved = f"date_trunc('{unit}', {sql} - to_months({months})) + to_months({months})"
+        return f"CAST({moved} AS DATE)"
+
+    def within(self, period: Period, earlier: Earlier | None) -> None:
+        self._period, self._earlier = period, earlier
+
+    @property
+    def is_compared(self) -> bool:
+        return self._earlier is not None
+
+    @property
+    def joined_by(self) -> list[str]:
+        """The columns of its own that lead to the dimensions in use."""
+        return list(dict.fromkeys(self.dataset.joins[name].on for name in self._joined))
+
+    def where(self, condition: Condition, pointer: str) -> None:
+        own = [self._is_own(leaf.field) for leaf in leaves(condition)]
+        sql = combined(condition, pointer, partial(self._predicate, is_own=all(own)))
+        if all(own):
+            self._conditions.append(sql)
+        else:
+            self.mixes_joined |= any(own)
+            self._conditions_on_joined.append(sql)
+
+    def sql(self, conditions: Sequence[str] = (), grouping: Grouping | None = None) -> str:
+        """Everything from FROM to WHERE; `conditions` are further ones on these rows."""
+        rows = f'(\n{self._rows()}\n) AS "{BASE}"'
+        if grouping:
+            keys = ", ".join(f'"{key}"' for key in grouping.keys)
+            selected = ", ".join(grouping.selected)
+            rows = f'(\nSELECT {selected}\nFROM {rows}\nGROUP BY {keys}\n) AS "{BASE}"'
+        lines = [f"FROM {rows}"]
         for name, columns in self._joined.items():
             join = self.dataset.joins[name]
             target = self.dataset.targets[name]
-            needed = {join.on: target.columns[join.on], **columns}
+            needed = {column: f'"{column}"' for column in (join.on, *columns)}
             lines.append(
                 f'LEFT JOIN (\n{self._visible(target, needed, [])}\n) AS "{name}" '
                 f'ON "{name}"."{join.on}" = "{BASE}"."{join.on}"'
             )
-        if self._conditions_on_joined:
-            lines.append(f"WHERE {' AND '.join(self._conditions_on_joined)}")
+        if every := [*self._conditions_on_joined, *conditions]:
+            lines.append(f"WHERE {' AND '.join(every)}")
         return "\n".join(lines)
 
-    def _visible(self, dataset: Dataset, columns: dict[str, Column], conditions: list[str]) -> str:
+    def _predicate(self, given: Filter, pointer: str, *, is_own: bool) -> str:
+        reference = self._resolve(given.field, f"{pointer}/field")
+        self._refuse_hidden(reference, f"{pointer}/field")
+        self._looks_up_lists |= given.op in {Operator.IN, Operator.NOT_IN}
+        if is_own:
+            sql = f'"{reference.column.name}"'
+        elif reference.name == self.dataset.filters.date_column:
+            sql = self.day()
+        else:
+            sql = self._need(reference).sql
+        type_ = reference.column.type
+        zone = self.calendar.time_zone
+        return predicate(sql, type_, given, self.parameters, pointer, time_zone=zone)
+
+    def _rows(self) -> str:
+        """The rows of the period asked for, and after them those of the one to compare with."""
+        columns = {name: f'"{name}"' for name in self._columns}
+        if self._needs_rowid:
+            columns["_rowid"] = "rowid"
+        if self._period is None:
+            return self._visible(self.dataset, columns, self._conditions)
+        date = f'"{self.dataset.filters.date_column}"'
+        if self._needs_day:
+            columns["_day"] = date
+        within = self._between(date, "from", "until", self._period)
+        if self._earlier is None:
+            return self._visible(self.dataset, columns, [*self._conditions, within])
+        before = self._between(date, "earlier_from", "earlier_until", self._earlier.period)
+        moved = {**columns, "_earlier": "true"}
+        if date.strip('"') in columns:
+            moved[date.strip('"')] = _moved(date, self._earlier)
+        present = {**columns, "_earlier": "false"}
+        return "\nUNION ALL\n".join([
+            self._visible(self.dataset, present, [*self._conditions, within]),
+            self._visible(self.dataset, moved, [*self._conditions, before]),
+        ])  # fmt: skip
+
+    def _between(self, date: str, start: str, end: str, period: Period) -> str:
+        first = self.parameters.bind_as(start, period.first)
+        last = self.parameters.bind_as(end, period.last)
+        return f"{date} BETWEEN {first} AND {last}"
+
+    def _visible(
+        self, dataset: Dataset, columns: Mapping[str, str], conditions: Sequence[str]
+    ) -> str:
+        """The rows of `dataset` for this scope; `columns` are SQL by name."""
         shown = [
-            f'CAST(NULL AS {column.type.sql}) AS "{name}"'
+            f'CAST(NULL AS {dataset.columns[name].type.sql}) AS "{name}"'
             if is_hidden(dataset, name, self.scope)
-            else f'"{name}"'
-            for name, column in columns.items()
+            else named(sql, name)
+            for name, sql in columns.items()
         ]
-        if dataset is self.dataset and self._needs_rowid:
-            shown.append('rowid AS "_rowid"')
         selected = ", ".join(shown) or 'true AS "_row"'
         return "\nUNION ALL\n".join(
             f"  SELECT {selected} FROM {dataset.relation}"  # noqa: S608  # allow-listed names
@@ -137,6 +235,11 @@ class Source:
             f"Dataset {self.dataset.id} has no column {_printable(name)}.",
             errors=[FieldError(pointer, did_you_mean(name, self._names()))],
         )
+
+    def _is_own(self, name: str) -> bool:
+        column = self.dataset.columns.get(name)
+        reference = column and self._guarded(Reference(name, self.dataset, column, None))
+        return reference is not None and reference.join is None
 
     def _guarded(self, reference: Reference) -> Reference:
         """A key, by way of its dimension where the scope may not see all that it leads to.
@@ -171,6 +274,13 @@ class Source:
             for column in target.columns
         ]
         return [*self.dataset.columns, *joined]
+
+
+def _moved(date: str, earlier: Earlier) -> str:
+    """To the day that it is compared with, and never out of the period asked for."""
+    step = f"to_months({earlier.months})" if earlier.months else f"{earlier.days}"
+    moved = f"{date} + {step}"
+    return f"CAST(least(greatest({moved}, $from), $until) AS DATE)"
 
 
 def _printable(name: str) -> str:

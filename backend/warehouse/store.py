@@ -13,14 +13,18 @@ from uuid import UUID
 import structlog
 
 from backend.errors import NotFound, Unavailable, did_you_mean
+from backend.periods import Calendar
 from backend.scope import Scope
 from backend.settings import Settings
-from backend.warehouse.compiler import Compiled, compile_counts, compile_query
+from backend.warehouse.compiled import Compiled, Paging
+from backend.warehouse.compiler import compile_counts, compile_query
 from backend.warehouse.datasets import Dataset
 from backend.warehouse.execution import Execution, Rows
 from backend.warehouse.formats import Page, json_array, json_statement
-from backend.warehouse.generation import CURRENT, resolve
+from backend.warehouse.generation import CURRENT
+from backend.warehouse.generation import resolve as resolve_folder
 from backend.warehouse.open_generation import UNREADABLE, OpenGeneration, open_generation
+from backend.warehouse.resolve import resolve
 from backend.warehouse.spec import Dimension, Filter, Operator, QuerySpec
 from backend.warehouse.spill import sweep_spill_folders
 
@@ -39,6 +43,7 @@ class Snapshot:
 
     _opened: OpenGeneration
     _execution: Execution
+    now: datetime
     age_seconds: int
     is_stale: bool
 
@@ -63,9 +68,12 @@ class Snapshot:
         return dataset
 
     async def rows(self, spec: QuerySpec, scope: Scope) -> Page:
+        dataset = self.dataset(spec.dataset)
+        calendar = Calendar(scope.time_zone, scope.fiscal_year_start_month)
+        resolved = resolve(dataset, spec, self.now, calendar)
         # One row more than asked for tells whether there is a next page.
-        probing = spec.model_copy(update={"limit": spec.limit + 1})
-        compiled = compile_query(self.dataset(spec.dataset), probing, scope)
+        paging = Paging(spec.limit + 1, spec.offset)
+        compiled = compile_query(dataset, resolved, scope, paging)
         rows = await self._fetch(compiled, json_statement(compiled))
         has_more = len(rows) > spec.limit
         del rows[spec.limit :]
@@ -134,16 +142,17 @@ class Warehouse:
         opened = await self._resolve()
         opened.hold()
         try:
-            age = round((self._now() - opened.description.source.taken_at).total_seconds())
+            now = self._now()
+            age = round((now - opened.description.source.taken_at).total_seconds())
             is_stale = age > self._settings.stale_after_seconds
-            yield Snapshot(opened, self._execution, age, is_stale)
+            yield Snapshot(opened, self._execution, now, age, is_stale)
         finally:
             opened.release()
 
     async def _resolve(self) -> OpenGeneration:
         damaged: Path | None = None
         for _ in range(_ATTEMPTS):  # a generation may be pruned between naming and opening it
-            folder = resolve(self._settings.warehouse_dir)
+            folder = resolve_folder(self._settings.warehouse_dir)
             if folder is None:
                 continue
             if folder == damaged:

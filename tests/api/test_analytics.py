@@ -267,7 +267,9 @@ async def test_the_schema_of_a_dataset(people: People) -> None:
         "restricted": False,
     }
     dimensions = {dimension["name"]: dimension for dimension in schema["dimensions"]}
-    assert dimensions["booking_date"]["grains"] == ["day", "week", "month", "quarter", "year"]
+    assert dimensions["booking_date"]["grains"] == [
+        *("day", "week", "month", "quarter", "year", "fiscal_quarter", "fiscal_year"),
+    ]
     assert "account.name" in dimensions
     assert "tag_ids" not in dimensions
     measures = {measure["name"]: measure for measure in schema["measures"]}

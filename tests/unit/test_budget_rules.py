@@ -12,13 +12,13 @@ from backend.budgets.models import BudgetType, RolloverPolicy
 from backend.budgets.rules import (
     MAX_YEARS,
     Period,
-    add_months,
     carried_over,
     condition,
     periods,
     status,
 )
 from backend.errors import InvalidInput
+from backend.periods import add_months
 
 
 def days(*texts: str) -> list[Period]:

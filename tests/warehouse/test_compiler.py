@@ -13,13 +13,18 @@ from uuid import UUID
 
 import duckdb
 import pytest
+from pydantic import ValidationError
 
 from backend.errors import Forbidden, InvalidInput
+from backend.periods import Calendar
 from backend.scope import Role, Scope
-from backend.warehouse.compiler import Compiled, compile_counts, compile_query
-from backend.warehouse.datasets import Dataset, load_datasets
+from backend.warehouse.column_types import parse
+from backend.warehouse.compiled import Compiled, Paging
+from backend.warehouse.compiler import compile_counts, compile_query
 from backend.warehouse.formats import json_array, json_statement
+from backend.warehouse.resolve import resolve
 from backend.warehouse.spec import QuerySpec
+from tests.warehouse.compiled_cases import CASES, DATASETS, MEMBER, OWNER, SHARING, where
 from tests.warehouse.hand_made import (
     ACME,
     ALICE,
@@ -27,28 +32,16 @@ from tests.warehouse.hand_made import (
     BOB,
     BOBS,
     FOOD,
+    NOON,
     ROOT,
-    TABLES,
     TEAM,
     TRAVEL,
     identity,
-    make_manifest,
     sample_rows,
     write_tables,
 )
 
 COMPILED = Path(__file__).with_name("compiled")
-DATASETS = load_datasets(make_manifest(), TABLES)
-
-OWNER = Scope(BOB, ACME, Role.OWNER)
-MEMBER = Scope(ALICE, ACME, Role.MEMBER)
-SHARING = Scope(
-    ALICE,
-    ACME,
-    Role.MEMBER,
-    shared_account_ids=frozenset({BOBS}),
-    shared_budget_ids=frozenset({ROOT}),
-)
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +55,8 @@ def connection(tmp_path_factory: pytest.TempPathFactory) -> Iterator[duckdb.Duck
 
 def compiled(scope: Scope, **spec: Any) -> Compiled:
     query = QuerySpec.model_validate(spec)
-    return compile_query(DATASETS[query.dataset], query, scope)
+    dataset = DATASETS[query.dataset]
+    return compile_query(dataset, resolve(dataset, query, NOON, Calendar()), scope)
 
 
 def ask(connection: duckdb.DuckDBPyConnection, scope: Scope, **spec: Any) -> list[dict[str, Any]]:
@@ -72,103 +66,6 @@ def ask(connection: duckdb.DuckDBPyConnection, scope: Scope, **spec: Any) -> lis
     return answer
 
 
-def where(field: str, op: str, value: Any) -> dict[str, Any]:
-    return {"field": field, "op": op, "value": value}
-
-
-CASES: dict[str, tuple[Scope, dict[str, Any]]] = {
-    "rows_of_the_organization": (OWNER, {"dataset": "dim_accounts"}),
-    "rows_of_a_member": (MEMBER, {"dataset": "dim_accounts"}),
-    "rows_of_a_member_with_shares": (SHARING, {"dataset": "dim_accounts", "limit": 2, "offset": 1}),
-    "rows_of_everyone": (MEMBER, {"dataset": "dim_tags"}),
-    "rows_of_nobody": (MEMBER, {"dataset": "dim_date", "fields": ["date"]}),
-    "restricted_columns": (
-        SHARING,
-        {"dataset": "dim_budgets", "fields": ["name", "path", "parent_id"]},
-    ),
-    "names_of_dimensions": (
-        SHARING,
-        {
-            "dataset": "fct_transactions",
-            "fields": ["amount", "account.name", "budget.path"],
-            "filters": [where("account.name", "contains", "account")],
-            "order": [{"field": "amount", "descending": True}, {"field": "account.name"}],
-        },
-    ),
-    "every_operator": (
-        OWNER,
-        {
-            "dataset": "fct_transactions",
-            "fields": ["amount"],
-            "filters": [
-                where("vendor", "eq", "Vendor 1"),
-                where("vendor", "ne", "Vendor 2"),
-                where("vendor", "in", ["Vendor 1", "Vendor 2"]),
-                where("vendor", "not_in", ["Vendor 0"]),
-                where("vendor", "contains", "vendor"),
-                where("amount", "gt", "0.5"),
-                where("amount", "gte", "1"),
-                where("amount", "lt", "100"),
-                where("amount", "lte", 99),
-                where("amount", "in", ["1", "6.0000"]),
-                where("booking_date", "between", ["2025-01-01", "2025-12-31"]),
-                where("budget_id", "is_null", False),
-                where("created_at", "gte", "2025-01-01T00:00:00Z"),
-                where("tag_ids", "in", [str(FOOD), str(TRAVEL)]),
-                where("tag_ids", "not_in", [str(TRAVEL)]),
-                where("tag_ids", "contains", str(FOOD)),
-                where("tag_ids", "is_null", False),
-            ],
-        },
-    ),
-    "no_ids_no_rows": (
-        OWNER,
-        {"dataset": "fct_transactions", "filters": [where("account_id", "in", [])]},
-    ),
-    "grouped": (
-        SHARING,
-        {
-            "dataset": "fct_transactions",
-            "dimensions": [
-                {"column": "booking_date", "grain": "month"},
-                {"column": "account.name"},
-            ],
-            "measures": ["total", "events", "vendors", "largest"],
-            "order": [{"field": "total", "descending": True}],
-        },
-    ),
-    "ratio_of_money": (OWNER, {"dataset": "fct_transactions", "measures": ["average"]}),
-    "ratio_of_amounts": (
-        OWNER,
-        {
-            "dataset": "fct_monthly_trends",
-            "dimensions": [{"column": "month", "grain": "year"}],
-            "measures": ["savings_rate"],
-        },
-    ),
-    "last_value_of_a_period": (
-        OWNER,
-        {
-            "dataset": "fct_daily_balance_history",
-            "dimensions": [{"column": "balance_date", "grain": "month"}],
-            "measures": ["balance"],
-        },
-    ),
-    "last_value_of_a_day": (
-        OWNER,
-        {
-            "dataset": "fct_daily_balance_history",
-            "dimensions": [{"column": "balance_date"}],
-            "measures": ["balance"],
-        },
-    ),
-    "groups_without_measures": (
-        MEMBER,
-        {"dataset": "fct_transactions", "dimensions": [{"column": "vendor"}]},
-    ),
-}
-
-
 def written(query: Compiled) -> str:
     names = ", ".join(f"${name}" for name in sorted(query.parameters))
     return f"-- {names}\n{query.sql}\n"
@@ -176,11 +73,28 @@ def written(query: Compiled) -> str:
 
 @pytest.mark.parametrize("case", CASES)
 def test_the_sql_is_as_reviewed_and_runs(case: str, connection: duckdb.DuckDBPyConnection) -> None:
-    scope, spec = CASES[case]
-    query = compiled(scope, **spec)
+    query = CASES[case].compiled()
     assert written(query) == (COMPILED / f"{case}.sql").read_text()
     answered = connection.execute(query.sql, dict(query.parameters)).description
-    assert [column[0] for column in answered] == [column.name for column in query.columns]
+    names = [column[0] for column in answered]
+    assert names[: len(query.columns)] == [column.name for column in query.columns]
+    assert set(names) >= {key.name for key in query.keys}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_columns_are_of_the_types_that_they_name(
+    case: str, connection: duckdb.DuckDBPyConnection
+) -> None:
+    query = CASES[case].compiled()
+    described = connection.execute(f"DESCRIBE {query.sql}", dict(query.parameters)).fetchall()
+    for column, (name, sql, *_) in zip(query.columns, described, strict=False):
+        found = parse(sql)
+        assert found is not None
+        assert (name, found.name, found.scale) == (
+            column.name,
+            column.type.name,
+            column.type.scale,
+        )
 
 
 def test_no_snapshot_is_left_over() -> None:
@@ -468,6 +382,136 @@ def test_what_the_dataset_lacks_is_refused_by_name(case: str) -> None:
     assert "SELECT" not in refusal.value.detail
 
 
+MONTHS = [{"column": "booking_date", "grain": "month"}]
+BOUNDED = [where("booking_date", "during", "this_year")]
+TAGS = {"dataset": "fct_daily_spending_by_tag", "measures": ["spent"]}
+REFUSED_GROUPS: dict[str, tuple[dict[str, Any], str, str]] = {
+    "having of rows": ({"having": [where("amount", "gt", "1")]}, "#/having", "dimensions or"),
+    "comparison of rows": ({"compare": "previous_year", "filters": BOUNDED}, "#/compare", "needs"),
+    "filled rows": ({"fill": "zero", "filters": BOUNDED}, "#/fill", "needs"),
+    "totals of rows": ({"totals": {}}, "#/totals", "needs"),
+    "totals of everything": ({"measures": ["total"], "totals": {}}, "#/totals", "dimensions"),
+    "fill without periods": (
+        {"measures": ["total"], "fill": "zero", "filters": BOUNDED},
+        "#/fill",
+        "among the dimensions, once",
+    ),
+    "fill along two": (
+        {
+            "dimensions": [*MONTHS, {"column": "booking_date"}],
+            "fill": "zero",
+            "filters": BOUNDED,
+        },
+        "#/fill",
+        "once",
+    ),
+    "too many periods": (
+        {
+            "dimensions": [{"column": "booking_date"}],
+            "fill": "zero",
+            "filters": [where("booking_date", "between", ["1990-01-01", "2025-01-01"])],
+        },
+        "#/fill",
+        "at most 10000 periods",
+    ),
+    "having of a key": (
+        {"dimensions": MONTHS, "measures": ["total"], "having": [where("currency", "eq", "EUR")]},
+        "#/having/0/field",
+        "Known: total",
+    ),
+    "hostile having": (
+        {"measures": ["total"], "having": [{"or": [where('total" OR true --', "eq", "1")]}]},
+        "#/having/0/or/0/field",
+        "total",
+    ),
+    "having of another type": (
+        {"measures": ["events"], "having": [where("events", "contains", "1")]},
+        "#/having/0/op",
+        "eq",
+    ),
+    "share of what is not asked for": (
+        {"dimensions": MONTHS, "measures": ["events"], "totals": {"shares": ["total"]}},
+        "#/totals/shares/0",
+        "not among",
+    ),
+    "share of an average": (
+        {"dimensions": MONTHS, "measures": ["average"], "totals": {"shares": ["average"]}},
+        "#/totals/shares/0",
+        "not a sum or a count",
+    ),
+    "share of a balance by month": (
+        {
+            "dataset": "fct_daily_balance_history",
+            "dimensions": [{"column": "balance_date", "grain": "month"}],
+            "measures": ["balance"],
+            "totals": {"shares": ["balance"]},
+        },
+        "#/totals/shares/0",
+        "last value over time",
+    ),
+    "total of what overlaps": (
+        {**TAGS, "dimensions": [{"column": "tag_id"}], "totals": {}},
+        "#/measures/0",
+        "not additive over 'tag_id'",
+    ),
+    "one of two tags": (
+        {
+            **TAGS,
+            "filters": [{"or": [where("tag_id", "eq", str(FOOD)), where("currency", "eq", "EUR")]}],
+        },
+        "#/measures/0",
+        "not additive over 'tag_id'",
+    ),
+    "order by a difference that is not made": (
+        {"measures": ["events"], "order": [{"field": "events_delta"}]},
+        "#/order/0/field",
+        "Did you mean 'events'",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED_GROUPS)
+def test_groups_that_mean_nothing_are_refused_by_name(case: str) -> None:
+    spec, pointer, reason = REFUSED_GROUPS[case]
+    with pytest.raises(InvalidInput) as refusal:
+        compiled(OWNER, **{"dataset": "fct_transactions", **spec})
+    [fault] = refusal.value.errors
+    assert fault.pointer == pointer
+    assert reason in fault.detail
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        {"filters": [where("amount", "eq OR 1=1", "1")]},
+        {"filters": [{"not": [where("amount", "eq", "1")]}]},
+        {"filters": [{"and": [], "or": []}]},
+        {"filters": [{"or": []}]},
+        {"order": [{"field": "amount", "descending": "DESC; --"}]},
+        {"order": [{"field": "amount", "direction": "desc"}]},
+        {"dimensions": [{"column": "booking_date", "grain": "day'); --"}]},
+        {"compare": "previous_century"},
+        {"fill": "one"},
+        {"totals": {"subtotals": "some"}},
+        {"limit": "1; --"},
+        {"limit": 10_001},
+        {"offset": -1},
+        {"sql": "SELECT 1"},
+    ],
+    ids=str,
+)
+def test_words_that_the_contract_lacks_are_refused(spec: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError):
+        QuerySpec.model_validate({"dataset": "fct_transactions", **spec})
+
+
+def test_a_cursor_of_another_query_is_refused() -> None:
+    dataset = DATASETS["fct_transactions"]
+    resolved = resolve(dataset, QuerySpec(dataset=dataset.id), NOON, Calendar())
+    with pytest.raises(InvalidInput, match="not of this query"):
+        compile_query(dataset, resolved, OWNER, Paging(after=(1, 2)))
+
+
 @pytest.mark.parametrize("op", ["eq", "contains"])
 @pytest.mark.parametrize("hostile", ["'; DROP TABLE x; --", '" OR true', "$me", "\\", "/*"])
 def test_text_is_only_ever_a_value(
@@ -512,12 +556,10 @@ def test_pages_repeat_and_miss_nothing(connection: duckdb.DuckDBPyConnection) ->
 
 
 def test_compiling_is_pure() -> None:
-    scope, spec = CASES["grouped"]
-    dataset: Dataset = DATASETS["fct_transactions"]
-    query = QuerySpec.model_validate(spec)
-    assert compile_query(dataset, query, scope) == compile_query(dataset, query, scope)
+    for case in CASES.values():
+        assert case.compiled() == case.compiled()
 
 
 if __name__ == "__main__":
-    for name, (case_scope, case_spec) in CASES.items():
-        (COMPILED / f"{name}.sql").write_text(written(compiled(case_scope, **case_spec)))
+    for name, each in CASES.items():
+        (COMPILED / f"{name}.sql").write_text(written(each.compiled()))

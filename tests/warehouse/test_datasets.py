@@ -164,6 +164,24 @@ FAULTS: dict[str, tuple[str, Spoil, str, str]] = {
         "measures.largest.column",
         "money must be decimal",
     ),
+    "hostile name of a measure": (
+        "fct_transactions",
+        lambda m: m["measures"].update({'x" FROM y --': {"agg": "count"}}),
+        'measures.x" FROM y --.[key]',
+        "match pattern",
+    ),
+    "hostile name of a join": (
+        "fct_transactions",
+        lambda m: m["joins"].update({'a" --': {"to": "dim_accounts", "on": "account_id"}}),
+        'joins.a" --.[key]',
+        "match pattern",
+    ),
+    "fiscal rows": (
+        "fct_monthly_trends",
+        lambda m: m.update(time_grain="fiscal_year"),
+        "time_grain",
+        "organizations differ",
+    ),
     "ratio of something unknown": (
         "fct_transactions",
         lambda m: m["measures"]["average"].update(ratio=["totl", "events"]),

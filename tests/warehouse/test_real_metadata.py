@@ -10,14 +10,16 @@ import duckdb
 import pytest
 
 from backend.analytics import questions
+from backend.periods import Calendar
 from backend.scope import Role, Scope
 from backend.warehouse.compiler import compile_counts, compile_query
 from backend.warehouse.datasets import Dataset, load_datasets
 from backend.warehouse.measures import aggregates
 from backend.warehouse.registry import columns_of
+from backend.warehouse.resolve import resolve
 from backend.warehouse.spec import Dimension, QuerySpec
 from tests.warehouse.dbt_runner import run_dbt
-from tests.warehouse.hand_made import ACME, ALICE, identity
+from tests.warehouse.hand_made import ACME, ALICE, NOON, identity
 
 SCOPES = [
     Scope(ALICE, ACME, Role.OWNER),
@@ -100,6 +102,6 @@ def test_every_measure_and_every_row_can_be_asked(
 
 
 def run(marts: duckdb.DuckDBPyConnection, dataset: Dataset, spec: QuerySpec, scope: Scope) -> None:
-    query = compile_query(dataset, spec, scope)
+    query = compile_query(dataset, resolve(dataset, spec, NOON, Calendar()), scope)
     answered = marts.execute(query.sql, dict(query.parameters)).description
     assert [column[0] for column in answered] == [column.name for column in query.columns]

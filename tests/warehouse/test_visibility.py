@@ -14,10 +14,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from backend.periods import Calendar
 from backend.scope import Role, Scope
 from backend.warehouse.compiler import compile_query
 from backend.warehouse.datasets import load_datasets
 from backend.warehouse.formats import json_array, json_statement
+from backend.warehouse.resolve import resolve
 from backend.warehouse.spec import QuerySpec
 from tests.warehouse.hand_made import NOON, TABLES, identity, make_manifest
 
@@ -57,7 +59,9 @@ def fill(connection: duckdb.DuckDBPyConnection, table: str, rows: list[tuple[Any
 
 def ask(connection: duckdb.DuckDBPyConnection, scope: Scope, **spec: Any) -> list[dict[str, Any]]:
     query = QuerySpec.model_validate(spec)
-    compiled = compile_query(DATASETS[query.dataset], query, scope)
+    dataset = DATASETS[query.dataset]
+    resolved = resolve(dataset, query, NOON, Calendar())
+    compiled = compile_query(dataset, resolved, scope)
     rows = connection.execute(json_statement(compiled), dict(compiled.parameters)).fetchall()
     answer: list[dict[str, Any]] = json.loads(json_array(rows))
     return answer

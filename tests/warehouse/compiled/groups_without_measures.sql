@@ -1,7 +1,7 @@
 -- $limit, $me, $offset, $organization
 SELECT "vendor"
 FROM (
-SELECT "base"."vendor" AS "vendor", true AS "_row"
+SELECT "base"."vendor" AS "vendor"
 FROM (
   SELECT "vendor" FROM "marts"."fct_transactions" WHERE "organization_id" = $organization AND "owner_id" = $me
 ) AS "base"

@@ -1,9 +1,9 @@
 -- $limit, $offset, $organization
-SELECT "balance_date", "currency", sum("_balance") FILTER (WHERE "_last") AS "balance"
+SELECT "balance_date", "currency", sum("_balance") AS "balance"
 FROM (
-SELECT "base"."balance_date" AS "balance_date", "base"."currency" AS "currency", "base"."balance" AS "_balance", true AS "_last"
+SELECT "base"."balance_date" AS "balance_date", "base"."currency" AS "currency", "base"."balance" AS "_balance"
 FROM (
-  SELECT "balance_date", "currency", "balance" FROM "marts"."fct_daily_balance_history" WHERE "organization_id" = $organization
+  SELECT "balance_date", "currency", "balance", "account_id" FROM "marts"."fct_daily_balance_history" WHERE "organization_id" = $organization
 ) AS "base"
 )
 GROUP BY "balance_date", "currency"
