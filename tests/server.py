@@ -61,9 +61,9 @@ class Server:
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
-async def clone(base: str, *, template: str = TEMPLATE) -> str:
+async def clone(base: str, *, template: str = TEMPLATE, name: str | None = None) -> str:
     """A copy of a database nobody is connected to, by default the migrated one; answers its URL."""
-    name = f"test_{uuid4().hex}"
+    name = name or f"test_{uuid4().hex}"
     connection = await connect(make_url(f"{base}/postgres"))
     try:
         await connection.execute(

@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
 from backend.budgets.models import Budget, BudgetShare
+from backend.db.references import visible_ids
 from backend.scope import Scope
 
 
@@ -24,14 +25,7 @@ async def visible_budget_ids(
     session: AsyncSession, scope: Scope, ids: Iterable[UUID | None]
 ) -> frozenset[UUID]:
     """Those of `ids` that the scope may see."""
-    wanted = {identity for identity in ids if identity is not None}
-    if not wanted:
-        return frozenset()
-    return frozenset(
-        await session.scalars(
-            select(Budget.id).where(visible_budgets(scope), Budget.id.in_(wanted))
-        )
-    )
+    return await visible_ids(session, Budget.id, visible_budgets(scope), ids)
 
 
 def _mine_or_shared(scope: Scope) -> ColumnElement[bool]:

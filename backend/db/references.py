@@ -20,6 +20,19 @@ def among(column: InstrumentedAttribute[UUID], ids: Iterable[UUID]) -> ColumnEle
     return column == any_(literal(list(ids), ARRAY(Uuid)))
 
 
+async def visible_ids(
+    session: AsyncSession,
+    column: InstrumentedAttribute[UUID],
+    visible: ColumnElement[bool],
+    ids: Iterable[UUID | None],
+) -> frozenset[UUID]:
+    """Those of `ids` that are among the visible values of `column`; nothing is asked for none."""
+    wanted = {identity for identity in ids if identity is not None}
+    if not wanted:
+        return frozenset()
+    return frozenset(await session.scalars(select(column).where(visible, among(column, wanted))))
+
+
 async def unknown_references(
     session: AsyncSession,
     column: InstrumentedAttribute[UUID],
@@ -29,10 +42,7 @@ async def unknown_references(
 ) -> list[FieldError]:
     """A fault for each reference that is not among the visible values of `column`."""
     references = list(references)
-    if not references:
-        return []
-    wanted = {identity for _, identity in references}
-    known = set(await session.scalars(select(column).where(visible, column.in_(wanted))))
+    known = await visible_ids(session, column, visible, (identity for _, identity in references))
     return [
         FieldError(pointer, f"There is no such {noun}.")
         for pointer, identity in references

@@ -9,12 +9,12 @@ from decimal import Decimal
 
 from backend.errors import FieldError, InvalidInput
 from backend.money import EXPONENTS
+from backend.periods import FIRST_DATE, LAST_DATE
 
 MAX_ROWS = 200_000
 MAX_TAGS = 2_000_000  # of markup; each takes a hundred bytes of memory or more
 MAX_VALUE_SHOWN = 100
 
-_FIRST_DATE, _LAST_DATE = date(1900, 1, 1), date(2200, 1, 1)
 AMOUNT_LIMIT = Decimal(10) ** 14
 
 
@@ -116,8 +116,8 @@ def clean_text(value: str, limit: int) -> str:
 
 
 def checked_date(value: date) -> date:
-    if not _FIRST_DATE <= value <= _LAST_DATE:
-        raise BadValue(f"The date is not between {_FIRST_DATE} and {_LAST_DATE}.")
+    if not FIRST_DATE <= value <= LAST_DATE:
+        raise BadValue(f"The date is not between {FIRST_DATE} and {LAST_DATE}.")
     return value
 
 

@@ -11,11 +11,10 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, select
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm import InstrumentedAttribute
 
-from backend.db.references import among
+from backend.db.references import among, visible_ids
 from backend.errors import FieldError
 from backend.ledger.models import Account, AccountStatus, Category, Tag, TransactionKind
 from backend.ledger.visibility import visible_accounts, visible_categories, visible_tags
@@ -67,8 +66,10 @@ async def look_up(
         accounts[account.id] = account.currency
         if account.status == AccountStatus.CLOSED:
             closed.add(account.id)
-    categories = await _seen(session, Category.id, visible_categories(scope), named_categories)
-    tags = await _seen(session, Tag.id, visible_tags(scope), named_tags)
+    categories = await visible_ids(
+        session, Category.id, visible_categories(scope), named_categories
+    )
+    tags = await visible_ids(session, Tag.id, visible_tags(scope), named_tags)
     complete = (
         named_accounts <= accounts.keys()
         and named_categories <= categories
@@ -165,14 +166,3 @@ def _unknown_words(row: Row, known: Known, pointer: str) -> Iterator[FieldError]
 
 def _named(rows: Iterable[Row], *columns: str) -> set[UUID]:
     return {row[name] for row in rows for name in columns if row.get(name) is not None}
-
-
-async def _seen(
-    session: AsyncSession,
-    column: InstrumentedAttribute[UUID],
-    visible: ColumnElement[bool],
-    ids: Collection[UUID],
-) -> frozenset[UUID]:
-    if not ids:
-        return frozenset()
-    return frozenset(await session.scalars(select(column).where(visible, among(column, ids))))

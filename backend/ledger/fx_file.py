@@ -19,11 +19,11 @@ from itertools import islice
 
 from backend.errors import FieldError, InvalidInput
 from backend.money import EXPONENTS
+from backend.periods import FIRST_DATE, LAST_DATE
 
 BASE = "EUR"
 MAX_FAULTS = 100
 MAX_COLUMNS = 500
-FIRST_DATE, LAST_DATE = date(1900, 1, 1), date(2200, 1, 1)
 
 _CODE = re.compile("[A-Z]{3}")
 _NUMBER = re.compile(r"[0-9]{1,10}(\.[0-9]{1,20})?")

@@ -13,8 +13,7 @@ from dateutil.rrule import rrulestr
 
 from backend.errors import FieldError, InvalidInput
 from backend.ledger.recurring_models import Frequency
-
-LAST_DATE = date(2200, 1, 1)
+from backend.periods import LAST_DATE
 
 _DAYS = {Frequency.DAILY: 1, Frequency.WEEKLY: 7, Frequency.BIWEEKLY: 14}
 _MONTHS = {Frequency.MONTHLY: 1, Frequency.QUARTERLY: 3, Frequency.YEARLY: 12}

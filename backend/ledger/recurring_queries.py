@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from backend.db.keyset import Order, Window, windowed
 from backend.db.locking import locked
+from backend.db.references import visible_ids
 from backend.errors import NotFound
 from backend.ledger.models import Account
 from backend.ledger.queries import get_account
@@ -76,16 +77,7 @@ async def visible_recurring_ids(
     session: AsyncSession, scope: Scope, ids: Iterable[UUID | None]
 ) -> frozenset[UUID]:
     """Those of `ids` that the scope may see."""
-    wanted = {identity for identity in ids if identity is not None}
-    if not wanted:
-        return frozenset()
-    return frozenset(
-        await session.scalars(
-            select(RecurringExpense.id).where(
-                visible_recurring(scope), RecurringExpense.id.in_(wanted)
-            )
-        )
-    )
+    return await visible_ids(session, RecurringExpense.id, visible_recurring(scope), ids)
 
 
 async def load_tags(

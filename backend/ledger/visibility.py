@@ -12,6 +12,7 @@ from sqlalchemy import ColumnElement, CompoundSelect, and_, or_, select, true, u
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute, aliased
 
+from backend.db.references import visible_ids
 from backend.ledger.models import (
     Account,
     AccountShare,
@@ -67,11 +68,7 @@ async def visible_account_ids(
     session: AsyncSession, scope: Scope, ids: Iterable[UUID]
 ) -> frozenset[UUID]:
     """Those of `ids` that the scope may see."""
-    return frozenset(
-        await session.scalars(
-            select(Account.id).where(visible_accounts(scope), Account.id.in_(set(ids)))
-        )
-    )
+    return await visible_ids(session, Account.id, visible_accounts(scope), ids)
 
 
 def _of_account(scope: Scope, column: InstrumentedAttribute[UUID]) -> ColumnElement[bool]:

@@ -1,17 +1,18 @@
-"""For each test a copy of the world, and the service on it."""
+"""One service for each process, and for each test a copy of the world to serve."""
 
 from __future__ import annotations
 
 import asyncio
 import shutil
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from uuid import UUID, uuid4
 
 import pytest
 from argon2 import PasswordHasher
+from fastapi import FastAPI
 from schemathesis.python import asgi
+from sqlalchemy.engine import make_url
 
 from api.app import create_app
 from backend.identity import passwords
@@ -21,7 +22,7 @@ from backend.jobs.models import RefreshStatus
 from backend.scope import Role
 from tests import server
 from tests.contract.stage import Stage, known_ids
-from tests.world import World, build_world, copy_world
+from tests.world import World, build_world
 
 
 class Launchpad:
@@ -45,26 +46,47 @@ class Launchpad:
     async def aclose(self) -> None: ...
 
 
-@pytest.fixture
-def own_world(server_url: str, shared_folder: Path, tmp_path: Path) -> Iterator[World]:
-    """Database, generation and receipts: whatever is deleted here is missed by no other test."""
-    world = asyncio.run(copy_world(build_world(server_url, shared_folder), server_url))
-    yield replace(world, home=Path(shutil.copytree(world.home, tmp_path / "home")))
-    asyncio.run(server.drop(world.url))
+@pytest.fixture(scope="session")
+def original(server_url: str, shared_folder: Path) -> World:
+    """Only to be copied."""
+    return build_world(server_url, shared_folder)
+
+
+@pytest.fixture(scope="session")
+def service(
+    original: World, server_url: str, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[FastAPI, World]:
+    """One for each process, since its routes take long to build; and the world that it serves."""
+    url = f"{server_url}/contract_{uuid4().hex}"
+    world = replace(original, url=url, home=tmp_path_factory.mktemp("contract") / "home")
+    patience = {"login_attempts_per_account": 10**6, "login_attempts_per_address": 10**6}
+    return create_app(world.settings.model_copy(update=patience)), world
 
 
 @pytest.fixture
-def stage(own_world: World, monkeypatch: pytest.MonkeyPatch) -> Stage:
+def stage(
+    service: tuple[FastAPI, World],
+    original: World,
+    server_url: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Stage:
+    """Made anew for each test: whatever it deletes is missed by no other."""
+    app, world = service
     # Hashing a password is slow on purpose; here it would only be slow.
     hasher = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
     monkeypatch.setattr(passwords, "_hasher", hasher)
     monkeypatch.setattr(passwords, "_NOBODY", hasher.hash("no such user"))
-    settings = own_world.settings.model_copy(
-        update={"login_attempts_per_account": 10**6, "login_attempts_per_address": 10**6}
-    )
-    owner = own_world.ours.members[Role.OWNER]
-    token = issue_access_token(settings, owner.user_id, owner.organization_id)
-    app = create_app(settings)
-    with asgi.get_client(app):  # Schemathesis ends the lifespan with the test
+    asyncio.run(_copy_database(original, world, server_url))
+    shutil.rmtree(world.home, ignore_errors=True)
+    shutil.copytree(original.home, world.home)
+    owner = world.ours.members[Role.OWNER]
+    token = issue_access_token(world.settings, owner.user_id, owner.organization_id)
+    with asgi.get_client(app):  # Schemathesis ends the lifespan before it ends the fixtures
         app.state.outlay = replace(app.state.outlay, launcher=Launchpad())
-    return Stage(app, token, *known_ids(own_world.ours))
+    return Stage(app, token, *known_ids(world.ours))
+
+
+async def _copy_database(original: World, world: World, server_url: str) -> None:
+    await server.drop(world.url)
+    template, name = (make_url(w.url).database for w in (original, world))
+    await server.clone(server_url, template=str(template), name=name)

@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backend.errors import InvalidInput
-from backend.ledger.recurrence import LAST_DATE, Schedule, dates, next_date, require_dates
+from backend.ledger.recurrence import Schedule, dates, next_date, require_dates
 from backend.ledger.recurring_models import Frequency
+from backend.periods import LAST_DATE
 
 PLAIN = [frequency for frequency in Frequency if frequency is not Frequency.RRULE]
 
