@@ -225,8 +225,8 @@ class Source:
         return reference
 
     def _resolve(self, name: str, pointer: str) -> Reference:
-        if column := self.dataset.columns.get(name):
-            return self._guarded(Reference(name, self.dataset, column, None))
+        if reference := self._own(name):
+            return reference
         join, _, joined_name = name.partition(".")
         target = self.dataset.targets.get(join)
         if target and (column := target.columns.get(joined_name)):
@@ -237,9 +237,12 @@ class Source:
         )
 
     def _is_own(self, name: str) -> bool:
-        column = self.dataset.columns.get(name)
-        reference = column and self._guarded(Reference(name, self.dataset, column, None))
+        reference = self._own(name)
         return reference is not None and reference.join is None
+
+    def _own(self, name: str) -> Reference | None:
+        column = self.dataset.columns.get(name)
+        return self._guarded(Reference(name, self.dataset, column, None)) if column else None
 
     def _guarded(self, reference: Reference) -> Reference:
         """A key, by way of its dimension where the scope may not see all that it leads to.
