@@ -121,6 +121,11 @@ class Source:
         return self._earlier is not None
 
     @property
+    def joined(self) -> tuple[str, ...]:
+        """The joins in use, in the order in which they came to be needed."""
+        return tuple(self._joined)
+
+    @property
     def joined_by(self) -> list[str]:
         """The columns of its own that lead to the dimensions in use."""
         return list(dict.fromkeys(self.dataset.joins[name].on for name in self._joined))
