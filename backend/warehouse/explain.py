@@ -5,7 +5,7 @@ Nothing here holds a value of the scope, nor a figure of more than the scope may
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
@@ -76,6 +76,21 @@ class NamedDays:
 
 
 @dataclass(frozen=True, slots=True)
+class Estimate:
+    """The cost of a query, of rows that the caller may see alone.
+
+    `rows_of_days` are those of the days that it asks for; it reads at least `row_groups` pieces of
+    storage. `joined_rows` are by dimension.
+    """
+
+    visible_rows: int
+    rows_of_days: int
+    row_groups: int
+    joined_rows: dict[str, int]
+    answer_rows_at_most: int
+
+
+@dataclass(frozen=True, slots=True)
 class Explanation:
     """`query` has its dates put in. `compared` days are read besides those of `period`."""
 
@@ -126,6 +141,19 @@ def compile_estimate(dataset: Dataset, resolved: ResolvedSpec, scope: Scope) -> 
             source.where(condition, pointer)
     columns = (OutputColumn("rows", column_types.INTEGER),)
     return Compiled(f"SELECT count(*)\n{source.sql()}", source.parameters.values, columns)  # noqa: S608  # as every query
+
+
+def estimate(
+    dataset: Dataset, visible: Mapping[str, int], rows_of_days: int, limit: int
+) -> Estimate:
+    """`visible` are the rows that the scope sees of each of the datasets that are read."""
+    return Estimate(
+        visible_rows=visible[dataset.id],
+        rows_of_days=rows_of_days,
+        row_groups=-(-rows_of_days // ROW_GROUP),
+        joined_rows={name: rows for name, rows in visible.items() if name != dataset.id},
+        answer_rows_at_most=limit,
+    )
 
 
 def _parameters(
