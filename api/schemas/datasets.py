@@ -20,7 +20,8 @@ from backend.warehouse.catalogue import (
 )
 from backend.warehouse.common_filters import parameters_of
 from backend.warehouse.datasets import Dataset
-from backend.warehouse.explain import EmptyColumn, Estimate, NamedDays, Parameter, RowFilter
+from backend.warehouse.estimate import Estimate
+from backend.warehouse.explain import EmptyColumn, NamedDays, Parameter, RowFilter
 from backend.warehouse.filling import MAX_PERIODS
 from backend.warehouse.lineage import Lineage
 from backend.warehouse.measure_catalogue import MeasureEntry

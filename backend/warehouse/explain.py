@@ -5,7 +5,7 @@ Nothing here holds a value of the scope, nor a figure of more than the scope may
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
@@ -13,19 +13,16 @@ from uuid import UUID
 
 from backend.periods import Period
 from backend.scope import Scope
-from backend.warehouse import column_types
 from backend.warehouse.column_types import Kind
 from backend.warehouse.compiled import Compiled, OutputColumn
 from backend.warehouse.datasets import Dataset
+from backend.warehouse.estimate import read_datasets
 from backend.warehouse.lineage import Lineage, together
 from backend.warehouse.parameters import Parameters
 from backend.warehouse.predicates import read_days
 from backend.warehouse.resolve import ResolvedSpec
-from backend.warehouse.source import Source
-from backend.warehouse.spec import Condition, Filter, Operator, QuerySpec, placed
+from backend.warehouse.spec import Condition, Operator, QuerySpec, placed
 from backend.warehouse.visibility import branches, guarding_join, is_hidden, row_filter
-
-ROW_GROUP = 122_880  # rows that DuckDB stores, and skips or reads, together
 
 _PAGE = {"limit", "offset"}
 _TYPES: tuple[tuple[type, Kind], ...] = (  # a boolean is an integer, an instant is a date
@@ -76,21 +73,6 @@ class NamedDays:
 
 
 @dataclass(frozen=True, slots=True)
-class Estimate:
-    """The cost of a query, of rows that the caller may see alone.
-
-    `rows_of_days` are those of the days that it asks for; it reads at least `row_groups` pieces of
-    storage. `joined_rows` are by dimension.
-    """
-
-    visible_rows: int
-    rows_of_days: int
-    row_groups: int
-    joined_rows: dict[str, int]
-    answer_rows_at_most: int
-
-
-@dataclass(frozen=True, slots=True)
 class Explanation:
     """`query` has its dates put in. `compared` days are read besides those of `period`."""
 
@@ -122,37 +104,6 @@ def explain(
         period=resolved.period,
         compared=resolved.earlier.period if resolved.earlier else None,
         lineage=together(each.lineage for each in read),
-    )
-
-
-def read_datasets(dataset: Dataset, compiled: Compiled) -> list[Dataset]:
-    """The dataset, and the dimensions that the query joins to it; each once."""
-    every = [dataset, *(dataset.targets[name] for name in compiled.joined)]
-    return list({each.id: each for each in every}.values())
-
-
-def compile_estimate(dataset: Dataset, resolved: ResolvedSpec, scope: Scope) -> Compiled:
-    """How many of the rows that the scope sees are of the days that the query asks for."""
-    source = Source(dataset, scope, resolved.calendar)
-    if resolved.period:
-        source.within(resolved.period, resolved.earlier)
-    for pointer, condition in resolved.conditions:
-        if isinstance(condition, Filter) and condition.field == dataset.filters.date_column:
-            source.where(condition, pointer)
-    columns = (OutputColumn("rows", column_types.INTEGER),)
-    return Compiled(f"SELECT count(*)\n{source.sql()}", source.parameters.values, columns)  # noqa: S608  # as every query
-
-
-def estimate(
-    dataset: Dataset, visible: Mapping[str, int], rows_of_days: int, limit: int
-) -> Estimate:
-    """`visible` are the rows that the scope sees of each of the datasets that are read."""
-    return Estimate(
-        visible_rows=visible[dataset.id],
-        rows_of_days=rows_of_days,
-        row_groups=-(-rows_of_days // ROW_GROUP),
-        joined_rows={name: rows for name, rows in visible.items() if name != dataset.id},
-        answer_rows_at_most=limit,
     )
 
 

@@ -16,6 +16,7 @@ from backend.warehouse.compiled import Compiled, Paging
 from backend.warehouse.compiler import compile_counts, compile_query
 from backend.warehouse.cursors import Cursor
 from backend.warehouse.datasets import Dataset
+from backend.warehouse.estimate import Estimate, compile_estimate, estimate, read_datasets
 from backend.warehouse.execution import Execution, Rows
 from backend.warehouse.formats import Page, json_array, json_statement
 from backend.warehouse.open_generation import OpenGeneration
@@ -122,6 +123,14 @@ class Snapshot:
         compiled = compile_counts(list(datasets), scope)
         [row] = await self._fetch(compiled, compiled.sql)
         return {column.name: count for column, count in zip(compiled.columns, row, strict=True)}
+
+    async def estimate(self, question: Question, compiled: Compiled) -> Estimate:
+        """What answering would cost; `compiled` is what the question became."""
+        dataset, scope = question.dataset, question.scope
+        visible = await self.counts(scope, read_datasets(dataset, compiled))
+        counting = compile_estimate(dataset, question.resolved, scope)
+        [(rows_of_days,)] = await self._fetch(counting, counting.sql)
+        return estimate(dataset, visible, rows_of_days, question.resolved.spec.limit)
 
     async def require_accounts(self, ids: Collection[UUID], scope: Scope) -> None:
         """Raise NotFound unless the scope may see every one of these accounts."""
