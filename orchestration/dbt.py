@@ -19,6 +19,7 @@ from orchestration import dbt_project
 from orchestration.resources import OWNERS, POOL, Build, table_metadata
 from orchestration.tables import Table, describe
 
+
 class _Dbt(DbtCliResource):
     """Without what takes longer than the models of a small ledger, and is not needed here.
 

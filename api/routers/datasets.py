@@ -45,7 +45,7 @@ async def list_datasets(
 
 
 @router.get("/{dataset_id}/schema")
-async def get_dataset_schema(  # noqa: PLR0913  # what a request brings
+async def get_dataset_schema(  # what a request brings
     dataset_id: DatasetId,
     _: Annotated[Parameters, Query()],
     scope: CurrentScope,

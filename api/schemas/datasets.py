@@ -21,10 +21,11 @@ from backend.warehouse.catalogue import (
 from backend.warehouse.common_filters import parameters_of
 from backend.warehouse.datasets import Dataset
 from backend.warehouse.estimate import Estimate
-from backend.warehouse.explain import EmptyColumn, NamedDays, Parameter, RowFilter
+from backend.warehouse.explain import EmptyColumn, Parameter, RowFilter
 from backend.warehouse.filling import MAX_PERIODS
 from backend.warehouse.lineage import Lineage
 from backend.warehouse.measure_catalogue import MeasureEntry
+from backend.warehouse.resolve import NamedDays
 from backend.warehouse.spec import QuerySpec
 
 
@@ -77,7 +78,9 @@ class Limits(BaseModel):
 class DatasetSchema(DatasetEntry, FromGeneration):
     row_filter: str = Field(
         description="Which rows you see.",
-        examples=["Rows of your organization that you own, plus rows of 2 accounts shared with you."],
+        examples=[
+            "Rows of your organization that you own, plus rows of 2 accounts shared with you."
+        ],
     )
     row_count: int = Field(description="Rows that you may see.")
     columns: list[ColumnEntry]

@@ -28,9 +28,9 @@ _GROUPS = ("facts", "aggregations", "dimensions")
 _HEAD = """\
 # Datasets
 
-Made from the dbt metadata by `make docs`; edit the yml beside each mart, not this page. The same stands,
-for the caller, in `GET /api/analytics/datasets/{id}/schema`; how to ask is in [api.md](api.md), and what
-a query means in [ADR 0014](adr/0014-the-query-contract.md).
+Made from the dbt metadata by `make docs`; edit the yml beside each mart, not this page. The same
+stands, for the caller, in `GET /api/analytics/datasets/{id}/schema`; how to ask is in
+[api.md](api.md), and what a query means in [ADR 0014](adr/0014-the-query-contract.md).
 """
 
 
@@ -44,7 +44,12 @@ def page(datasets: Mapping[str, Dataset], others: Sequence[str]) -> str:
 
 def _overview(datasets: Sequence[Dataset], others: Sequence[str]) -> str:
     rows = [
-        (f"[{each.id}](#{each.id})", each.friendly_name, each.meta.group, each.meta.time_grain or "")
+        (
+            f"[{each.id}](#{each.id})",
+            each.friendly_name,
+            each.meta.group,
+            each.meta.time_grain or "",
+        )
         for each in datasets
     ]
     left_out = f"\nMarts that are no datasets: {_codes(others) or 'none'}.\n"
@@ -59,7 +64,11 @@ def _operators() -> str:
 
 
 def _section(dataset: Dataset) -> str:
-    parts = [f"## {dataset.id}", f"**{dataset.friendly_name}.** {dataset.description}", _access(dataset)]
+    parts = [
+        f"## {dataset.id}",
+        f"**{dataset.friendly_name}.** {dataset.description}",
+        _access(dataset),
+    ]
     parts.append(_columns(dataset))
     if dataset.joins:
         names = [f"`{e.name}.…` ({e.dataset}, by {e.on})" for e in catalogue.joins(dataset)]

@@ -19,9 +19,8 @@ from backend.warehouse.datasets import Dataset
 from backend.warehouse.estimate import read_datasets
 from backend.warehouse.lineage import Lineage, together
 from backend.warehouse.parameters import Parameters
-from backend.warehouse.predicates import read_days
-from backend.warehouse.resolve import ResolvedSpec
-from backend.warehouse.spec import Condition, Operator, QuerySpec, placed
+from backend.warehouse.resolve import NamedDays, ResolvedSpec
+from backend.warehouse.spec import QuerySpec
 from backend.warehouse.visibility import branches, guarding_join, is_hidden, row_filter
 
 _PAGE = {"limit", "offset"}
@@ -63,16 +62,6 @@ class EmptyColumn:
 
 
 @dataclass(frozen=True, slots=True)
-class NamedDays:
-    """What the name of a period at a JSON pointer became."""
-
-    pointer: str
-    name: str
-    first: date
-    last: date
-
-
-@dataclass(frozen=True, slots=True)
 class Explanation:
     """`query` has its dates put in. `compared` days are read besides those of `period`."""
 
@@ -89,9 +78,9 @@ class Explanation:
 
 
 def explain(
-    dataset: Dataset, asked: QuerySpec, resolved: ResolvedSpec, compiled: Compiled, scope: Scope
+    dataset: Dataset, resolved: ResolvedSpec, compiled: Compiled, scope: Scope
 ) -> Explanation:
-    """`asked` is the query as it came, `compiled` what `resolved` became for this scope."""
+    """`compiled` is what `resolved` became for this scope."""
     read = read_datasets(dataset, compiled)
     return Explanation(
         query=resolved.spec,
@@ -100,16 +89,14 @@ def explain(
         parameters=tuple(_parameters(compiled, read, scope)),
         row_filters=tuple(RowFilter(each.id, row_filter(each, scope)) for each in read),
         empty_columns=tuple(_empty_columns(dataset, resolved.spec, scope)),
-        named_days=tuple(_named_days(asked.filters, resolved.spec.filters)),
+        named_days=resolved.named_days,
         period=resolved.period,
         compared=resolved.earlier.period if resolved.earlier else None,
         lineage=together(each.lineage for each in read),
     )
 
 
-def _parameters(
-    compiled: Compiled, read: Sequence[Dataset], scope: Scope
-) -> Iterator[Parameter]:
+def _parameters(compiled: Compiled, read: Sequence[Dataset], scope: Scope) -> Iterator[Parameter]:
     of_scope = Parameters()
     for dataset in read:
         branches(dataset, scope, of_scope)
@@ -140,11 +127,3 @@ def _empty_columns(dataset: Dataset, spec: QuerySpec, scope: Scope) -> Iterator[
         elif not joined_name and (guard := guarding_join(dataset, name, scope)):
             leads_to = dataset.targets[guard].friendly_name.lower()
             yield EmptyColumn(name, f"Only where it leads to {leads_to} that you may not see.")
-
-
-def _named_days(asked: Sequence[Condition], resolved: Sequence[Condition]) -> Iterator[NamedDays]:
-    """Putting dates in moves no filter."""
-    pairs = zip(placed(asked, "#/filters"), placed(resolved, "#/filters"), strict=True)
-    for (pointer, given), (_, with_days) in pairs:
-        if given.op is Operator.DURING and isinstance(given.value, str):
-            yield NamedDays(pointer, given.value, *read_days(with_days, pointer))

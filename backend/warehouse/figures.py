@@ -11,11 +11,11 @@ from backend.warehouse.datasets import Dataset
 from backend.warehouse.expressions import Expression, quotient
 from backend.warehouse.measures import expression
 from backend.warehouse.metadata import Aggregate
+from backend.warehouse.names import CHANGE, DELTA, PREVIOUS, SHARE
 from backend.warehouse.plan import Plan
 from backend.warehouse.resolve import ResolvedSpec
 from backend.warehouse.source import Source
 
-PREVIOUS, DELTA, CHANGE, SHARE = "_previous", "_delta", "_change", "_share"
 ROW_COUNT = "_rows"  # how many rows a group has; with PREVIOUS, those of the earlier period
 
 

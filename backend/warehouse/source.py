@@ -12,12 +12,12 @@ from backend.scope import Scope
 from backend.warehouse.column_types import Kind
 from backend.warehouse.datasets import Column, Dataset
 from backend.warehouse.expressions import named
+from backend.warehouse.names import BASE, ROWID
 from backend.warehouse.parameters import Parameters
 from backend.warehouse.predicates import combined, predicate
 from backend.warehouse.spec import Condition, Filter, Operator, leaves
 from backend.warehouse.visibility import branches, guarding_join, is_hidden
 
-BASE = "base"
 _UNITS = {Grain.FISCAL_QUARTER: "quarter", Grain.FISCAL_YEAR: "year"}
 
 
@@ -177,7 +177,7 @@ class Source:
         """The rows of the period asked for, and after them those of the one to compare with."""
         columns = {name: f'"{name}"' for name in self._columns}
         if self._needs_rowid:
-            columns["_rowid"] = "rowid"
+            columns["_rowid"] = ROWID
         if self._period is None:
             return self._visible(self.dataset, columns, self._conditions)
         date = f'"{self.dataset.filters.date_column}"'

@@ -240,17 +240,6 @@ def leaves(condition: Condition) -> Iterator[Filter]:
             yield from leaves(part)
 
 
-def placed(conditions: Sequence[Condition], pointer: str) -> Iterator[tuple[str, Filter]]:
-    """The filters that conditions are made of, each with its JSON pointer."""
-    for index, condition in enumerate(conditions):
-        place = f"{pointer}/{index}"
-        if isinstance(condition, Filter):
-            yield place, condition
-        else:
-            word = "and" if isinstance(condition, And) else "or"
-            yield from placed(condition.conditions, f"{place}/{word}")
-
-
 def conjuncts(conditions: Sequence[Condition], pointer: str) -> Iterator[tuple[str, Condition]]:
     """What must hold all at once, each with its JSON pointer: AND within AND is taken apart."""
     for index, condition in enumerate(conditions):

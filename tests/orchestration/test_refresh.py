@@ -49,7 +49,9 @@ def instance(unpublished: Settings, materialized: dg.ExecuteInProcessResult) -> 
 def changed_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A copy of the dbt project that a test may spoil; refreshes use it."""
     copy = tmp_path / "dbt"
-    shutil.copytree(dbt_project.PROJECT, copy, ignore=shutil.ignore_patterns(*dbt_project.NOT_PARSED))
+    shutil.copytree(
+        dbt_project.PROJECT, copy, ignore=shutil.ignore_patterns(*dbt_project.NOT_PARSED)
+    )
     monkeypatch.setattr(dbt_project, "PROJECT", copy)
     return copy
 
