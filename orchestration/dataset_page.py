@@ -26,13 +26,17 @@ PAGE = PROJECT_ROOT / "docs" / "datasets.md"
 
 def made(manifest: Mapping[str, Any]) -> str:
     """The page as it should be; DatasetError for a dataset or column without a description."""
-    marts = read_marts(manifest)
-    columns = {
+    datasets = load_datasets(manifest, declared(manifest))
+    marts = [mart.name for mart in read_marts(manifest)]
+    return page(datasets, [name for name in marts if name not in datasets])
+
+
+def declared(manifest: Mapping[str, Any]) -> dict[str, dict[str, str]]:
+    """What the contracts promise: mart -> column -> DuckDB type."""
+    return {
         mart.name: {name: _type(mart.name, name, column) for name, column in mart.columns.items()}
-        for mart in marts
+        for mart in read_marts(manifest)
     }
-    datasets = load_datasets(manifest, columns)
-    return page(datasets, [mart.name for mart in marts if mart.name not in datasets])
 
 
 def _type(mart: str, name: str, column: MartColumn) -> str:
