@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from datetime import date
-from typing import Self
+from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, PlainSerializer
 
 from api.schemas.analytics import AnswerColumn, FromGeneration
 from backend.periods import Grain, Period
@@ -21,12 +21,20 @@ from backend.warehouse.catalogue import (
 from backend.warehouse.common_filters import parameters_of
 from backend.warehouse.datasets import Dataset
 from backend.warehouse.estimate import Estimate
-from backend.warehouse.explain import EmptyColumn, Parameter, RowFilter
+from backend.warehouse.explain import EmptyColumn, Explanation, Parameter, RowFilter
 from backend.warehouse.filling import MAX_PERIODS
 from backend.warehouse.lineage import Lineage
 from backend.warehouse.measure_catalogue import MeasureEntry
 from backend.warehouse.resolve import NamedDays
+from backend.warehouse.snapshot import Snapshot
 from backend.warehouse.spec import QuerySpec
+
+
+def _briefly(query: QuerySpec) -> dict[str, Any]:
+    return query.model_dump(mode="json", exclude_defaults=True)
+
+
+BriefQuery = Annotated[QuerySpec, PlainSerializer(_briefly)]  # without what it does not ask for
 
 
 class DatasetEntry(BaseModel):
@@ -96,7 +104,7 @@ class DatasetSchema(DatasetEntry, FromGeneration):
     )
     options: Options
     sample_questions: list[str]
-    example: QuerySpec = Field(description="A query to begin with; it can be posted as it is.")
+    example: BriefQuery = Field(description="A query to begin with; it can be posted as it is.")
     limits: Limits
     tests_passed: int = Field(description="Checks that its data passed before it was published.")
     age_seconds: int = Field(description="How long ago the source was read.")
@@ -123,10 +131,33 @@ class DatasetExplanation(FromGeneration):
         description="Which rows you see of the dataset, and of each dimension that it is joined to."
     )
     empty_columns: list[EmptyColumn] = Field(description="Columns that come out empty for you.")
-    query: QuerySpec = Field(description="As asked, with days in place of their names.")
+    query: BriefQuery = Field(description="As asked, with days in place of their names.")
     named_days: list[NamedDays] = Field(description="What each name of a period became.")
     period: Days | None = Field(description="The days of `compare` and `fill`.")
     compared: Days | None = Field(description="The days that they are compared with.")
     estimate: Estimate
     lineage: Lineage
     age_seconds: int = Field(description="How long ago the source was read.")
+
+    @classmethod
+    def of(cls, explanation: Explanation, estimate: Estimate, snapshot: Snapshot) -> Self:
+        return cls(
+            sql=explanation.sql,
+            parameters=list(explanation.parameters),
+            columns=[
+                AnswerColumn(name=column.name, type=column.type.name, unit=column.unit)
+                for column in explanation.columns
+            ],
+            row_filters=list(explanation.row_filters),
+            empty_columns=list(explanation.empty_columns),
+            query=explanation.query,
+            named_days=list(explanation.named_days),
+            period=Days.of(explanation.period),
+            compared=Days.of(explanation.compared),
+            estimate=estimate,
+            lineage=explanation.lineage,
+            generation=snapshot.generation,
+            as_of=snapshot.as_of,
+            stale=snapshot.is_stale,
+            age_seconds=snapshot.age_seconds,
+        )
