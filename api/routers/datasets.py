@@ -6,9 +6,10 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path, Query, Response
 
-from api.answers import headers, refuse_repetition
+from api.answers import headers
 from api.deps import CurrentScope, SettingsDep, WarehouseDep
 from api.problems import READ_RESPONSES
+from api.query_parameters import refuse_repetition
 from api.schemas.analytics import Parameters
 from api.schemas.datasets import DatasetEntry, DatasetList, DatasetSchema, Limits
 from backend.periods import today_in

@@ -41,6 +41,11 @@ class Question:
     def compiled(self, paging: Paging | None = None) -> Compiled:
         return compile_query(self.dataset, self.resolved, self.scope, paging or self.paging)
 
+    def page(self) -> Compiled:
+        """With the keys of the next page; one row more than asked for tells whether there is one."""
+        limit = self.resolved.spec.limit + 1
+        return self.compiled(Paging(limit, self.paging.offset, self.paging.after, keyed=True))
+
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
@@ -100,11 +105,7 @@ class Snapshot:
 
     async def page(self, question: Question) -> Page:
         """At most `limit` rows as JSON, and the cursor of the next page if there is one."""
-        limit, offset, after = (
-            question.resolved.spec.limit, question.paging.offset, question.paging.after
-        )  # fmt: skip
-        # One row more than asked for tells whether there is a next page.
-        compiled = question.compiled(Paging(limit + 1, offset, after, keyed=True))
+        limit, compiled = question.resolved.spec.limit, question.page()
         rows = await self._fetch(compiled, json_statement(compiled))
         has_more = len(rows) > limit
         del rows[limit:]
