@@ -47,7 +47,7 @@ async def explain_query(
 
 
 @router.post("/{dataset_id}/explain")
-async def explain_query_by_spec(  # noqa: PLR0913  # what a request brings
+async def explain_query_by_spec(  # what a request brings
     dataset_id: DatasetId,
     _: Annotated[Parameters, Query()],
     query: Annotated[QueryIn, Body()],

@@ -42,7 +42,7 @@ class Question:
         return compile_query(self.dataset, self.resolved, self.scope, paging or self.paging)
 
     def page(self) -> Compiled:
-        """With the keys of the next page; one row more than asked for tells whether there is one."""
+        """With the keys of the next page; one row too many tells that there is one."""
         limit = self.resolved.spec.limit + 1
         return self.compiled(Paging(limit, self.paging.offset, self.paging.after, keyed=True))
 

@@ -50,7 +50,10 @@ async def test_it_tells_what_the_query_does(people: People) -> None:
     found = await explain(
         people.bob,
         {
-            "dimensions": [{"column": "booking_date", "grain": "month"}, {"column": "account.name"}],
+            "dimensions": [
+                {"column": "booking_date", "grain": "month"},
+                {"column": "account.name"},
+            ],
             "measures": ["total"],
             "filters": [LAST_MONTH],
             "compare": "previous_period",
@@ -186,18 +189,14 @@ REFUSED: dict[str, dict[str, Any]] = {
 }
 
 
-@pytest.mark.parametrize("fault", REFUSED)
-async def test_it_refuses_what_the_query_refuses_with_the_same_problem(
-    fault: str, people: People
-) -> None:
-    problems = []
-    for path in (QUERY, EXPLAIN):
-        answer = await people.alice.post(path, json=REFUSED[fault])
-        assert 400 <= answer.status_code < 500, answer.text
-        problem = answer.json()
-        assert problem.pop("instance") == path
-        problems.append(problem)
-    assert problems[0] == problems[1]
+async def test_it_refuses_what_the_query_refuses_with_the_same_problem(people: People) -> None:
+    for fault, body in REFUSED.items():
+        query, explained = [
+            (await people.alice.post(path, json=body)).json() for path in (QUERY, EXPLAIN)
+        ]
+        assert 400 <= query["status"] < 500, fault
+        assert query.pop("instance") != explained.pop("instance")
+        assert query == explained, fault
 
 
 PARAMETERS: dict[str, dict[str, Any]] = {
@@ -213,13 +212,13 @@ PARAMETERS: dict[str, dict[str, Any]] = {
 }
 
 
-@pytest.mark.parametrize("fault", PARAMETERS)
-async def test_parameters_are_refused_alike(fault: str, people: People) -> None:
-    query, explained = [
-        await refusal(people.alice, path, **PARAMETERS[fault]) for path in (QUERY, EXPLAIN)
-    ]
-    assert query.pop("instance") != explained.pop("instance")
-    assert query == explained
+async def test_parameters_are_refused_alike(people: People) -> None:
+    for fault, parameters in PARAMETERS.items():
+        query, explained = [
+            await refusal(people.alice, path, **parameters) for path in (QUERY, EXPLAIN)
+        ]
+        assert query.pop("instance") != explained.pop("instance")
+        assert query == explained, fault
 
 
 async def test_every_dataset_can_be_explained_to_everybody(people: People) -> None:
@@ -229,9 +228,7 @@ async def test_every_dataset_can_be_explained_to_everybody(people: People) -> No
             assert found["lineage"]["nodes"][0]["name"] == dataset
 
 
-async def test_an_unknown_dataset_and_nobody(
-    people: People, stranger: httpx.AsyncClient
-) -> None:
+async def test_an_unknown_dataset_and_nobody(people: People, stranger: httpx.AsyncClient) -> None:
     problem = await refusal(people.bob, f"{DATASETS}/fct_transaction/explain")
     assert problem["status"] == 404
     assert "Did you mean 'fct_transactions'" in problem["detail"]
