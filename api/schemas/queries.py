@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, JsonValue
 
 from backend.errors import FieldError, InvalidInput
 from backend.warehouse.spec import QuerySpec
 
-_EXAMPLES = [
+_EXAMPLES: list[JsonValue] = [
     {
         "measures": ["total"],
         "dimensions": [

@@ -36,6 +36,9 @@ class CommonFilters:
     texts: tuple[TextFilter, ...] = ()
 
 
+NO_FILTERS = CommonFilters()
+
+
 def parameters_of(dataset: Dataset) -> dict[str, str]:
     """The common filters that the dataset has, and the column that each acts on."""
     columns = {name: getattr(dataset.filters, key) for name, key in _COLUMNS.items()}

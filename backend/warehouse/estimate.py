@@ -21,14 +21,14 @@ class Estimate:
     """The cost of a query, of rows that the caller may see alone.
 
     `rows_of_days` are those of the days that it asks for; it reads at least `row_groups` pieces of
-    storage. `joined_rows` are by dimension.
+    storage. `joined_rows` are by dimension. No `answer_rows_at_most`: all there are.
     """
 
     visible_rows: int
     rows_of_days: int
     row_groups: int
     joined_rows: dict[str, int]
-    answer_rows_at_most: int
+    answer_rows_at_most: int | None
 
 
 def read_datasets(dataset: Dataset, compiled: Compiled) -> list[Dataset]:
@@ -51,7 +51,7 @@ def compile_estimate(dataset: Dataset, resolved: ResolvedSpec, scope: Scope) -> 
 
 
 def estimate(
-    dataset: Dataset, visible: Mapping[str, int], rows_of_days: int, limit: int
+    dataset: Dataset, visible: Mapping[str, int], rows_of_days: int, limit: int | None
 ) -> Estimate:
     """`visible` are the rows that the scope sees of each of the datasets that are read."""
     return Estimate(

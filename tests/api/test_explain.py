@@ -110,6 +110,17 @@ async def test_the_simple_parameters_are_explained_too(people: People) -> None:
     assert found["estimate"]["answer_rows_at_most"] == 3
 
 
+async def test_a_stream_has_no_limit_but_its_own(people: People) -> None:
+    for parameters, most in (
+        ({}, 1_000),
+        ({"format": "csv"}, None),
+        ({"format": "csv", "limit": 2}, 2),
+    ):
+        found = await get(people.bob, EXPLAIN, **parameters)
+        assert found["estimate"]["answer_rows_at_most"] == most
+        assert ("LIMIT" in found["sql"]) is (most is not None)
+
+
 async def test_the_row_filter_and_the_figures_are_the_callers(people: People) -> None:
     query = {"filters": [{"field": "booking_date", "op": "gte", "value": "2025-04-01"}]}
     for client, words, visible, of_days in (
@@ -209,6 +220,7 @@ PARAMETERS: dict[str, dict[str, Any]] = {
     "reversed dates": {"start_date": "2025-02-01", "end_date": "2025-01-31"},
     "twice": {"start_date": ["2025-01-01", "2024-01-01"]},
     "limit too large": {"limit": "10001"},
+    "unknown format": {"format": "xls"},
 }
 
 
