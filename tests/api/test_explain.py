@@ -170,9 +170,9 @@ async def test_nothing_is_run(people: People, monkeypatch: pytest.MonkeyPatch) -
     statements: list[str] = []
     fetch = Execution.fetch
 
-    async def listened(self: Execution, generation: Any, sql: str, parameters: Any) -> Any:
+    async def listened(self: Execution, generation: Any, sql: str, *others: Any) -> Any:
         statements.append(sql)
-        return await fetch(self, generation, sql, parameters)
+        return await fetch(self, generation, sql, *others)
 
     monkeypatch.setattr(Execution, "fetch", listened)
     found = await explain(people.alice, {"measures": ["total"], "filters": [LAST_MONTH]})
