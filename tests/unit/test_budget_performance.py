@@ -23,7 +23,7 @@ def test_figures_in_the_middle_of_a_period() -> None:
 
 
 def test_what_is_booked_ahead_does_not_burn() -> None:
-    """Rent that is booked for the 28th is no spending a day; it is in the projection all the same."""
+    """Rent booked for the 28th is not spent by the day; the projection has it all the same."""
     rent = Spending(total=Decimal(150), ahead=Decimal(120))
     found = performance(APRIL, Decimal(300), rent, date(2025, 4, 10))
     assert (found.spent, found.remaining, found.burn_rate) == (150, 150, 3)
