@@ -16,6 +16,7 @@ from backend.warehouse.reconcile import Comparison, reconcile
 from backend.warehouse.source_queries import TABLES
 from backend.warehouse.source_totals import SOURCE_TOTALS
 from orchestration.changes import observe
+from orchestration.merging import merge_waiting
 from orchestration.resources import OWNERS, POOL, Build, table_metadata
 from orchestration.tables import describe
 
@@ -62,6 +63,8 @@ def extract_source(
         context.log.info("Read %d rows of %s in %.2f s.", read.rows, read.name, read.seconds)
         crash_point(CrashPoint.EXTRACT, build.crash_at)
 
+    for merged in merge_waiting(context.instance, context.run):
+        context.log.info("Run %s waited for what this run does.", merged)
     build.start()
     written, extraction = _extract(build, report)
     record = build.record()

@@ -11,6 +11,7 @@ import dagster as dg
 import duckdb
 import pytest
 
+from backend.jobs.progress import STEPS
 from backend.settings import Settings
 from backend.warehouse.build import sole_builder
 from backend.warehouse.generation import published, read, resolve
@@ -141,6 +142,13 @@ def test_the_parts_hang_together(definitions: dg.Definitions) -> None:
     assert dg.AssetKey("reconciliation") in graph.get(dg.AssetKey("generation")).parent_keys
     job = definitions.resolve_job_def("refresh")
     assert job.asset_layer.executable_asset_keys == graph.executable_asset_keys
+
+
+def test_the_steps_that_progress_is_told_in_are_those_of_the_job(
+    definitions: dg.Definitions,
+) -> None:
+    job = definitions.resolve_job_def("refresh")
+    assert {node.name for node in job.graph.nodes} == STEPS.keys()
 
 
 def test_refreshes_start_by_night_and_after_changes_unless_switched_off(

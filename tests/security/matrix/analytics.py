@@ -38,5 +38,7 @@ ANALYTICS = (
     ),
     # Nobody runs Dagster here, so whoever may ask learns that it does not answer.
     post("/api/analytics/refresh", all_but_viewers, ok=503, dry_run=False),
+    get("/api/analytics/refreshes", anybody),
     get("/api/analytics/refreshes/{refresh_id}", seers),
+    get("/api/analytics/refreshes/{refresh_id}/events", seers),
 )
