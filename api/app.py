@@ -32,6 +32,7 @@ from api.routers import (
     datasets,
     expenses,
     fx_rates,
+    generations,
     goals,
     health,
     imports,
@@ -105,6 +106,7 @@ _ROUTERS = (
     datasets.router,
     insights.router,
     refreshes.router,
+    generations.router,
 )
 
 _REQUEST_HEADERS = [

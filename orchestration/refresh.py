@@ -9,9 +9,16 @@ import dagster as dg
 from adbc_driver_manager import OperationalError
 
 from backend.jobs.launcher import REFRESH_JOB
+from backend.warehouse.checks import store_checks
 from backend.warehouse.contents import Reconciled, Source
 from backend.warehouse.crash_points import CrashPoint, crash_point
-from backend.warehouse.extract import TOTALS_TABLE, Extraction, TableRead, extract
+from backend.warehouse.extract import (
+    TARGET_FILE,
+    TOTALS_TABLE,
+    Extraction,
+    TableRead,
+    extract,
+)
 from backend.warehouse.reconcile import Comparison, reconcile
 from backend.warehouse.source_queries import TABLES
 from backend.warehouse.source_totals import SOURCE_TOTALS
@@ -120,6 +127,7 @@ def reconciliation(marts: Sequence[dg.AssetKey]) -> dg.AssetsDefinition:
         record = build.record()
         comparisons = reconcile(build.folder)
         if all(c.agrees for c in comparisons):
+            store_checks(build.folder / TARGET_FILE, comparisons)
             record.reconciliation = by_currency(comparisons)
             record.save(build.folder)
         yield dg.MaterializeResult(
