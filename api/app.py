@@ -33,6 +33,7 @@ from api.routers import (
     datasets,
     expenses,
     fx_rates,
+    generations,
     goals,
     health,
     imports,
@@ -107,6 +108,7 @@ _ROUTERS = (
     dataset_queries.router,
     insights.router,
     refreshes.router,
+    generations.router,
 )
 
 _REQUEST_HEADERS = [

@@ -13,6 +13,7 @@ from backend.warehouse.build import BuildRecord
 from backend.warehouse.contents import Contents
 from backend.warehouse.datasets import DatasetError, load_datasets
 from backend.warehouse.generation import Generation, publish
+from backend.warehouse.manifest import MARTS
 from backend.warehouse.registry import inspect
 from backend.warehouse.retention import prune
 from orchestration.refresh import RECONCILIATION
@@ -66,7 +67,11 @@ def _audit(build: Build) -> Contents:
         app_version=version("outlay"),
         source=source,
         organizations=record.organizations,
-        tables={name: table.rows or 0 for (_, name), table in describe(database).items()},
+        tables={
+            name: table.rows or 0
+            for (schema, name), table in describe(database).items()
+            if schema == MARTS
+        },
         dbt=dbt,
         reconciliation=reconciled,
     )

@@ -9,13 +9,21 @@ import dagster as dg
 from adbc_driver_manager import OperationalError
 
 from backend.jobs.launcher import REFRESH_JOB
+from backend.warehouse.checks import store_checks
 from backend.warehouse.contents import Reconciled, Source
 from backend.warehouse.crash_points import CrashPoint, crash_point
-from backend.warehouse.extract import TOTALS_TABLE, Extraction, TableRead, extract
+from backend.warehouse.extract import (
+    TARGET_FILE,
+    TOTALS_TABLE,
+    Extraction,
+    TableRead,
+    extract,
+)
 from backend.warehouse.reconcile import Comparison, reconcile
 from backend.warehouse.source_queries import TABLES
 from backend.warehouse.source_totals import SOURCE_TOTALS
 from orchestration.changes import observe
+from orchestration.merging import merge_waiting
 from orchestration.resources import OWNERS, POOL, Build, table_metadata
 from orchestration.tables import describe
 
@@ -62,6 +70,8 @@ def extract_source(
         context.log.info("Read %d rows of %s in %.2f s.", read.rows, read.name, read.seconds)
         crash_point(CrashPoint.EXTRACT, build.crash_at)
 
+    for merged in merge_waiting(context.instance, context.run):
+        context.log.info("Run %s waited for what this run does.", merged)
     build.start()
     written, extraction = _extract(build, report)
     record = build.record()
@@ -117,6 +127,7 @@ def reconciliation(marts: Sequence[dg.AssetKey]) -> dg.AssetsDefinition:
         record = build.record()
         comparisons = reconcile(build.folder)
         if all(c.agrees for c in comparisons):
+            store_checks(build.folder / TARGET_FILE, comparisons)
             record.reconciliation = by_currency(comparisons)
             record.save(build.folder)
         yield dg.MaterializeResult(
