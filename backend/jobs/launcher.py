@@ -18,6 +18,7 @@ CODE_LOCATION = "outlay"
 REPOSITORY = "__repository__"  # the name Dagster gives to the definitions of a code location
 REFRESH_JOB = "refresh"
 GENERATION_TAG = "outlay/generation"  # a run's tag that names what it published
+FULL_TAG = "outlay/full"  # "true": everything is built anew, nothing is taken over
 
 TIMEOUT_SECONDS = 5.0
 RETRY_AFTER_SECONDS = 10
