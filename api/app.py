@@ -34,6 +34,7 @@ from api.routers import (
     datasets,
     expenses,
     fx_rates,
+    generations,
     goals,
     health,
     imports,
@@ -109,6 +110,7 @@ _ROUTERS = (
     dataset_explanations.router,
     insights.router,
     refreshes.router,
+    generations.router,
 )
 
 _REQUEST_HEADERS = [

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Annotated, cast
 from uuid import UUID
@@ -12,12 +12,14 @@ from fastapi import Depends, Header, Request
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
 from api.auth import Bearer, bearer_token
+from api.event_streams import EventStreams
 from api.observability import bind_caller
 from api.rate_limit import RateLimits, client_address, spend
 from backend.db.outage import reachable_session
 from backend.errors import Forbidden, NotFound, Unauthenticated
 from backend.identity.scopes import ScopeCache
 from backend.jobs.launcher import Launcher
+from backend.jobs.watching import RunWatches
 from backend.ledger.receipt_files import ReceiptFiles
 from backend.scope import Scope
 from backend.settings import Settings
@@ -40,6 +42,8 @@ class AppState:
     limits: RateLimits
     receipts: ReceiptFiles
     clock: Callable[[], datetime] = utc_now
+    watches: RunWatches = field(default_factory=RunWatches)
+    event_streams: EventStreams = field(default_factory=EventStreams)
 
 
 def get_state(request: Request) -> AppState:
@@ -79,6 +83,16 @@ async def get_scope(
 
 
 CurrentScope = Annotated[Scope, Depends(get_scope)]
+
+
+def get_scope_again(
+    state: State, credentials: Bearer, organization: ChosenOrganization = None
+) -> Callable[[], Awaitable[Scope]]:
+    """For answers that take long: who is asking, as of the moment of the call."""
+    return lambda: state.scopes.resolve(bearer_token(credentials), organization)
+
+
+ScopeAgain = Annotated[Callable[[], Awaitable[Scope]], Depends(get_scope_again)]
 
 
 async def get_scope_if_any(

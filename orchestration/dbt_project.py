@@ -29,7 +29,7 @@ def prepare_manifest(settings: Settings) -> Path:
     target = settings.home / "dbt" / "target"
     target.mkdir(parents=True, exist_ok=True)
     manifest, stamp = target / "manifest.json", target / "fingerprint"
-    fingerprint = _fingerprint()
+    fingerprint = project_fingerprint()
     with (target.parent / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not manifest.exists() or not stamp.exists() or stamp.read_text() != fingerprint:
@@ -63,7 +63,7 @@ def environment(settings: Settings) -> dict[str, str]:
     }
 
 
-def _fingerprint() -> str:
+def project_fingerprint() -> str:
     digest = hashlib.sha256(f"{version('dbt-core')} {version('dbt-duckdb')}".encode())
     for path in sorted(PROJECT.rglob("*")):
         place = path.relative_to(PROJECT)

@@ -13,6 +13,7 @@ from backend.warehouse.build import BuildRecord
 from backend.warehouse.contents import Contents
 from backend.warehouse.datasets import DatasetError, load_datasets
 from backend.warehouse.generation import Generation, publish
+from backend.warehouse.manifest import MARTS
 from backend.warehouse.registry import inspect
 from backend.warehouse.retention import prune
 from orchestration.refresh import RECONCILIATION
@@ -64,9 +65,18 @@ def _audit(build: Build) -> Contents:
         raise dg.Failure(f"{error} Nothing is published.", allow_retries=False) from None
     return Contents(
         app_version=version("outlay"),
+        code=record.code,
+        kind=record.kind,
+        reason=record.reason,
+        changed=record.changed,
+        merged=record.merged,
         source=source,
         organizations=record.organizations,
-        tables={name: table.rows or 0 for (_, name), table in describe(database).items()},
+        tables={
+            name: table.rows or 0
+            for (schema, name), table in describe(database).items()
+            if schema == MARTS
+        },
         dbt=dbt,
         reconciliation=reconciled,
     )
@@ -97,6 +107,9 @@ def _prune(context: dg.AssetExecutionContext, build: Build) -> list[str]:
 def _metadata(published: Generation, pruned: list[str]) -> dict[str, Any]:
     return {
         "generation": published.id,
+        "kind": published.kind,
+        "reason": published.reason,
+        "changed": dg.MetadataValue.json(published.changed or {}),
         "snapshot": published.source.snapshot,
         "as_of": dg.MetadataValue.timestamp(published.source.taken_at),
         "organizations": published.organizations,

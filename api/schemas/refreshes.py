@@ -5,9 +5,24 @@ from uuid import UUID
 
 from pydantic import Field
 
-from api.schemas.common import Output
+from api.schemas.common import Input, Output, example
 from backend.jobs.models import RefreshStatus
 from backend.jobs.refreshes import KnownRefresh
+
+
+class RefreshCreate(Input):
+    model_config = Input.model_config | example(full=True)
+
+    full: bool = Field(
+        False, description="Build everything anew, instead of taking over what has not changed."
+    )
+
+
+class RefreshProgress(Output):
+    steps_done: int
+    steps_total: int
+    step: str | None = Field(description="What is being done now.")
+    started_at: datetime | None = Field(description="Null while the run waits for its turn.")
 
 
 class RefreshOut(Output):
@@ -18,8 +33,14 @@ class RefreshOut(Output):
     run_id: UUID = Field(description="The run that operators find in the Dagster UI.")
     created_at: datetime
     finished_at: datetime | None
+    progress: RefreshProgress | None = Field(
+        None, description="Null once it has ended, and while Dagster does not answer."
+    )
     note: str | None = Field(None, description="Why this state may be out of date.")
 
     @classmethod
     def of(cls, known: KnownRefresh) -> RefreshOut:
-        return cls.model_validate(known.refresh).model_copy(update={"note": known.note})
+        progress = known.progress and RefreshProgress.model_validate(known.progress)
+        return cls.model_validate(known.refresh).model_copy(
+            update={"progress": None if known.is_finished else progress, "note": known.note}
+        )

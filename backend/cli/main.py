@@ -96,12 +96,13 @@ def password_reset(email: str) -> None:
 @app.command()
 def refresh(
     timeout: Annotated[float, typer.Option(help="Seconds to wait for its end.")] = 900,
+    full: Annotated[bool, typer.Option(help="Build everything anew, take nothing over.")] = False,  # noqa: FBT002  # typer's way to say a flag
 ) -> None:
     """Rebuild the marts through Dagster and publish a new generation."""
     from backend.cli.refresh import launched_refresh
 
     with _explained():
-        print(launched_refresh(Settings(), timeout_seconds=timeout))
+        print(launched_refresh(Settings(), full=full, timeout_seconds=timeout))
 
 
 @app.command()

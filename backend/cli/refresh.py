@@ -9,6 +9,7 @@ from collections.abc import Callable
 from backend.errors import Unavailable
 from backend.jobs.launcher import DagsterLauncher, RunState
 from backend.jobs.models import RefreshStatus
+from backend.jobs.turns import join_or_launch
 from backend.settings import Settings
 
 _POLL_SECONDS = 0.5
@@ -21,6 +22,7 @@ class RefreshFailed(Exception):
 def launched_refresh(
     settings: Settings,
     *,
+    full: bool = False,
     watch: Callable[[], None] = lambda: None,
     progress: Callable[[str], None] = lambda _: None,
     timeout_seconds: float,
@@ -29,7 +31,8 @@ def launched_refresh(
 
     While Dagster is still loading the code a launch is tried again until the time-out.
     """
-    return asyncio.run(_launched(settings, watch, progress, time.monotonic() + timeout_seconds))
+    deadline = time.monotonic() + timeout_seconds
+    return asyncio.run(_launched(settings, watch, progress, deadline, full=full))
 
 
 async def _launched(
@@ -37,13 +40,19 @@ async def _launched(
     watch: Callable[[], None],
     progress: Callable[[str], None],
     deadline: float,
+    *,
+    full: bool,
 ) -> str:
+    try:
+        database = settings.role_url("outlay_app")
+    except FileNotFoundError as error:
+        raise RefreshFailed(str(error)) from None
     launcher = DagsterLauncher(settings.dagster_graphql_url)
     try:
         while True:
             watch()
             try:
-                run_id = await launcher.queued_refresh() or await launcher.launch_refresh()
+                run_id = await join_or_launch(launcher, database, full=full)
                 break
             except Unavailable:
                 if time.monotonic() > deadline:

@@ -13,11 +13,14 @@ import httpx
 
 from backend.errors import Unavailable
 from backend.jobs.models import RefreshStatus
+from backend.jobs.progress import Progress, progress_of
 
 CODE_LOCATION = "outlay"
 REPOSITORY = "__repository__"  # the name Dagster gives to the definitions of a code location
 REFRESH_JOB = "refresh"
 GENERATION_TAG = "outlay/generation"  # a run's tag that names what it published
+FULL_TAG = "outlay/full"  # "true": everything is built anew, nothing is taken over
+DONE_BY_TAG = "outlay/done-by"  # the run that did the work of this one, which waited in vain
 
 TIMEOUT_SECONDS = 5.0
 RETRY_AFTER_SECONDS = 10
@@ -46,6 +49,7 @@ class RunState:
     generation: str | None = None
     reason: str | None = None
     finished_at: datetime | None = None
+    progress: Progress | None = None
 
 
 class Launcher(Protocol):
@@ -54,10 +58,13 @@ class Launcher(Protocol):
     turn: asyncio.Lock
     """For this process's callers: held from looking for a queued run to launching one."""
 
-    async def queued_refresh(self) -> UUID | None:
-        """A refresh that waits for its turn: what is committed now will be in it."""
+    async def queued_refresh(self, *, full: bool = False) -> UUID | None:
+        """A refresh that waits for its turn: what is committed now will be in it.
 
-    async def launch_refresh(self) -> UUID: ...
+        With `full`, one that builds everything anew.
+        """
+
+    async def launch_refresh(self, *, full: bool = False) -> UUID: ...
 
     async def run_state(self, run_id: UUID) -> RunState: ...
 
@@ -75,26 +82,37 @@ class DagsterLauncher:
         self._url = graphql_url
         self._client = httpx.AsyncClient(timeout=timeout_seconds, trust_env=False)
 
-    async def queued_refresh(self) -> UUID | None:
-        data = await self._ask(_QUEUED, {"job": REFRESH_JOB})
+    async def queued_refresh(self, *, full: bool = False) -> UUID | None:
+        data = await self._ask(_QUEUED, {"job": REFRESH_JOB, "tags": _FULL if full else []})
         runs = _expect(data["runsOrError"], "Runs")["results"]
         return UUID(runs[-1]["runId"]) if runs else None  # the newest comes first
 
-    async def launch_refresh(self) -> UUID:
+    async def launch_refresh(self, *, full: bool = False) -> UUID:
         data = await self._ask(
-            _LAUNCH, {"job": REFRESH_JOB, "repository": REPOSITORY, "location": CODE_LOCATION}
+            _LAUNCH,
+            {
+                "job": REFRESH_JOB,
+                "repository": REPOSITORY,
+                "location": CODE_LOCATION,
+                "tags": [_tag("outlay/trigger", "api"), *((*_FULL, _FIRST) if full else ())],
+            },
         )
         launched = _expect(data["launchPipelineExecution"], "LaunchRunSuccess")
         return UUID(launched["run"]["runId"])
 
     async def run_state(self, run_id: UUID) -> RunState:
-        """Of the run, or of the one that Dagster put in its place after its process had died."""
+        """Of the run, or of the one that did its work.
+
+        That is one which Dagster put in its place after its process had died, or one which began
+        while it waited.
+        """
         data = await self._ask(_STATE, {"run": str(run_id)})
         run = data["runOrError"]
         if run["__typename"] == "RunNotFoundError":
             return RunState(RefreshStatus.FAILED, reason="The run is no longer known.")
         tags = {tag["key"]: tag["value"] for tag in _expect(run, "Run")["tags"]}
-        if (successor := tags.get("dagster/auto_retry_run_id")) is not None:
+        successor = tags.get("dagster/auto_retry_run_id", tags.get(DONE_BY_TAG))
+        if successor is not None:
             return await self.run_state(UUID(successor))
         if run["status"] == "FAILURE" and tags.get("dagster/will_retry") == "true":
             return RunState(RefreshStatus.QUEUED)
@@ -158,6 +176,7 @@ def _state(run: _Json, tags: Mapping[str, str]) -> RunState:
         generation=tags.get(GENERATION_TAG),
         reason=_reason(status, failed_steps),
         finished_at=None if run["endTime"] is None else datetime.fromtimestamp(run["endTime"], UTC),
+        progress=progress_of(run["stepStats"], run["startTime"]),
     )
 
 
@@ -172,9 +191,16 @@ def _reason(status: RefreshStatus, failed_steps: list[str]) -> str | None:
     return f"The step {failed_steps[0]!r} failed; the previous data is still served."
 
 
+def _tag(key: str, value: str) -> _Json:
+    return {"key": key, "value": value}
+
+
+_FULL = (_tag(FULL_TAG, "true"),)
+_FIRST = _tag("dagster/priority", "1")  # then those that wait beside it need not run at all
+
 _QUEUED = """
-query Queued($job: String!) {
-  runsOrError(filter: {pipelineName: $job, statuses: [QUEUED]}) {
+query Queued($job: String!, $tags: [ExecutionTag!]!) {
+  runsOrError(filter: {pipelineName: $job, statuses: [QUEUED], tags: $tags}) {
     __typename
     ... on Runs { results { runId } }
   }
@@ -182,12 +208,14 @@ query Queued($job: String!) {
 """
 
 _LAUNCH = """
-mutation Launch($job: String!, $repository: String!, $location: String!) {
+mutation Launch(
+  $job: String!, $repository: String!, $location: String!, $tags: [ExecutionTag!]!
+) {
   launchPipelineExecution(executionParams: {
     selector: {
       jobName: $job, repositoryName: $repository, repositoryLocationName: $location
     }
-    executionMetadata: {tags: [{key: "outlay/trigger", value: "api"}]}
+    executionMetadata: {tags: $tags}
   }) {
     __typename
     ... on LaunchRunSuccess { run { runId } }
@@ -201,6 +229,7 @@ query State($run: ID!) {
     __typename
     ... on Run {
       status
+      startTime
       endTime
       tags { key value }
       stepStats { stepKey status }

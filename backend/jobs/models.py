@@ -20,6 +20,9 @@ class RefreshStatus(StrEnum):
     CANCELLED = "cancelled"
 
 
+FINISHED = frozenset({RefreshStatus.SUCCEEDED, RefreshStatus.FAILED, RefreshStatus.CANCELLED})
+
+
 class Refresh(TenantIdentified, Timestamped, Base):
     """A caller's request for a refresh; several requests may share one Dagster run."""
 

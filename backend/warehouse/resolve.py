@@ -117,6 +117,13 @@ def resolve(
         refuse(f"The period to compare with {_OUT_OF_YEARS}.", f"#/{option}")
 
 
+def asks_for_days(dataset: Dataset, resolved: ResolvedSpec) -> bool:
+    """Whether only rows of some days are wanted, however many they are."""
+    column = dataset.filters.date_column
+    bounds = (isinstance(c, Filter) and _bounds(c, column) for _, c in resolved.conditions)
+    return column is not None and (resolved.period is not None or any(bounds))
+
+
 class _Names:
     """Puts days in for their names; `to_date` keeps, by pointer, which period was still running.
 
@@ -163,7 +170,7 @@ class _Names:
         return given.model_copy(update={"value": [first, days.last]})
 
 
-def _bounds(condition: Filter, column: str) -> bool:
+def _bounds(condition: Filter, column: str | None) -> bool:
     return condition.field == column and condition.op in _BOUNDS
 
 

@@ -10,10 +10,13 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from backend.jobs.launcher import RunState
 from backend.jobs.models import RefreshStatus
-from backend.scope import Scope
+from backend.jobs.refreshes import request_refresh
+from backend.scope import Role, Scope
 from tests.api.audit import entries_of
 from tests.api.conftest import ActAs
 from tests.api.problem import assert_problem
+from tests.factories import make_member, make_organization
+from tests.orchestration.runs_in_memory import RunsInMemory
 
 
 class Pad:
@@ -25,10 +28,10 @@ class Pad:
         self.connections_held: list[str] = []
         self._engine = engine
 
-    async def queued_refresh(self) -> UUID | None:
+    async def queued_refresh(self, *, full: bool = False) -> UUID | None:
         return None
 
-    async def launch_refresh(self) -> UUID:
+    async def launch_refresh(self, *, full: bool = False) -> UUID:
         self.launched += 1
         self.connections_held.append(self._engine.pool.status())
         return uuid4()
@@ -79,3 +82,55 @@ async def test_a_launch_cannot_be_tried_dry(act_as: ActAs, owner: Scope, pad: Pa
     answer = await act_as(owner).post("/api/analytics/refresh", params={"dry_run": "true"})
     assert_problem(answer, 422, "invalid-input", "dry_run")
     assert pad.launched == 0
+
+
+async def test_the_list_has_ones_own_or_the_organizations_newest_first(
+    act_as: ActAs, app: FastAPI, engine: AsyncEngine, owner: Scope
+) -> None:
+    runs = RunsInMemory()
+    app.state.outlay = replace(app.state.outlay, launcher=runs)
+    member = await make_member(engine, owner.organization_id, Role.MEMBER)
+    stranger = await make_member(engine, await make_organization(engine))
+    asked = []
+    for scope in (owner, member, owner):
+        refresh = await request_refresh(engine, scope, runs)
+        runs.states[refresh.run_id] = RunState(RefreshStatus.RUNNING)
+        asked.append(refresh)
+    runs.states[asked[0].run_id] = RunState(RefreshStatus.SUCCEEDED, generation="done")
+
+    async def ids(scope: Scope, **params: object) -> list[str]:
+        answer = await act_as(scope).get("/api/analytics/refreshes", params=params)
+        assert answer.status_code == 200, answer.text
+        return [item["id"] for item in answer.json()["items"]]
+
+    newest_first = [str(refresh.id) for refresh in reversed(asked)]
+    assert await ids(owner) == newest_first
+    assert await ids(member) == [str(asked[1].id)]
+    assert await ids(stranger) == []
+
+    first = (await act_as(owner).get("/api/analytics/refreshes", params={"limit": 2})).json()
+    assert [item["status"] for item in first["items"]] == ["running", "running"]
+    rest = await act_as(owner).get(
+        "/api/analytics/refreshes", params={"limit": 2, "cursor": first["next_cursor"]}
+    )
+    [last] = rest.json()["items"]
+    assert (last["id"], last["status"], last["generation"]) == (
+        newest_first[-1],
+        "succeeded",
+        "done",
+    )
+    assert rest.json()["next_cursor"] is None
+    wrong = await act_as(owner).get("/api/analytics/refreshes", params={"cursor": "x"})
+    assert_problem(wrong, 422, "invalid-input", "cursor")
+
+
+async def test_the_list_says_when_dagster_could_not_be_asked(
+    act_as: ActAs, app: FastAPI, engine: AsyncEngine, owner: Scope
+) -> None:
+    runs = RunsInMemory()
+    app.state.outlay = replace(app.state.outlay, launcher=runs)
+    await request_refresh(engine, owner, runs)
+    runs.away = True
+    [item] = (await act_as(owner).get("/api/analytics/refreshes")).json()["items"]
+    assert item["status"] == "queued"
+    assert "last known state" in item["note"]

@@ -31,14 +31,14 @@ class Launchpad:
     def __init__(self) -> None:
         self.turn = asyncio.Lock()
 
-    async def queued_refresh(self) -> UUID | None:
+    async def queued_refresh(self, *, full: bool = False) -> UUID | None:
         return None
 
-    async def launch_refresh(self) -> UUID:
+    async def launch_refresh(self, *, full: bool = False) -> UUID:
         return uuid4()
 
     async def run_state(self, run_id: UUID) -> RunState:
-        return RunState(RefreshStatus.RUNNING)
+        return RunState(RefreshStatus.SUCCEEDED)
 
     async def healthy(self) -> bool:
         return True

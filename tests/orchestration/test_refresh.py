@@ -11,9 +11,12 @@ import dagster as dg
 import duckdb
 import pytest
 
+from backend.jobs.progress import STEPS
 from backend.settings import Settings
 from backend.warehouse.build import sole_builder
+from backend.warehouse.checks import mart_rows_of, reconciliation_of
 from backend.warehouse.generation import published, read, resolve
+from backend.warehouse.registry import inspect
 from orchestration import dbt_project
 from orchestration.graph import build_definitions
 from orchestration.run import RefreshFailed, run_refresh
@@ -87,8 +90,14 @@ def test_a_refresh_describes_what_it_published(instance: Settings) -> None:
     assert {r.fact for r in generation.reconciliation} >= {"dim_tags", "fct_cost_events.amount"}
     with duckdb.connect(folder / "outlay.duckdb", read_only=True) as connection:
         schemas = connection.execute("SELECT DISTINCT schema_name FROM duckdb_tables()").fetchall()
-        rows = connection.table("marts.dim_tags").fetchall()
-    assert schemas == [("marts",)], "nothing but marts is published"
+        rows = connection.execute("SELECT organization_id FROM marts.dim_tags").fetchall()
+    assert set(schemas) == {("marts",), ("checks",)}, "nothing else is published"
+    [organization] = {row[0] for row in rows}
+    found = reconciliation_of(folder, organization)
+    assert {c.fact for c in found} == {r.fact for r in generation.reconciliation}
+    assert all(c.agrees for c in found)
+    assert mart_rows_of(folder, organization)["dim_tags"] == 2
+    assert generation.tables.keys() == inspect(folder / "outlay.duckdb").keys()
     assert generation.tables["dim_tags"] == len(rows) == 2
 
 
@@ -143,6 +152,13 @@ def test_the_parts_hang_together(definitions: dg.Definitions) -> None:
     assert dg.AssetKey("reconciliation") in graph.get(dg.AssetKey("generation")).parent_keys
     job = definitions.resolve_job_def("refresh")
     assert job.asset_layer.executable_asset_keys == graph.executable_asset_keys
+
+
+def test_the_steps_that_progress_is_told_in_are_those_of_the_job(
+    definitions: dg.Definitions,
+) -> None:
+    job = definitions.resolve_job_def("refresh")
+    assert {node.name for node in job.graph.nodes} == STEPS.keys()
 
 
 def test_refreshes_start_by_night_and_after_changes_unless_switched_off(
@@ -218,15 +234,22 @@ def test_a_failing_dbt_test_publishes_nothing(instance: Settings, changed_projec
     assert resolve(instance.warehouse_dir) == before
 
 
-def test_a_mart_that_lacks_a_row_of_postgresql_is_not_published(
+def test_marts_that_differ_from_postgresql_are_not_published(
     instance: Settings, changed_project: Path
 ) -> None:
     before = resolve(instance.warehouse_dir)
-    mart = changed_project / "models" / "marts" / "dim_tags.sql"
-    mart.write_text(f"SELECT * FROM (\n{mart.read_text()}\n) WHERE name <> '{UNUSED_TAG}'\n")
+    marts = changed_project / "models" / "marts"
+    for mart, change in (
+        ("dim_tags", f"SELECT * FROM (\n{{}}\n) WHERE name <> '{UNUSED_TAG}'\n"),
+        ("fct_monthly_trends", "SELECT * REPLACE (income + 0.0001 AS income) FROM (\n{}\n)\n"),
+    ):
+        model = marts / f"{mart}.sql"
+        model.write_text(change.format(model.read_text()))
 
-    with pytest.raises(RefreshFailed, match="reconciliation: dim_tags"):
+    with pytest.raises(RefreshFailed) as raised:
         run_refresh(instance)
+    for mart in ("dim_tags", "fct_monthly_trends"):
+        assert f"reconciliation: {mart}" in str(raised.value)
 
     assert resolve(instance.warehouse_dir) == before
 

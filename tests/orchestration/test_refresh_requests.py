@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from uuid import UUID, uuid4
 
 import httpx
@@ -21,40 +21,7 @@ from backend.jobs.refreshes import KnownRefresh, get_refresh, request_refresh
 from backend.scope import Role, Scope
 from backend.settings import Settings
 from tests.factories import make_member, make_organization
-
-
-@dataclass
-class RunsInMemory:
-    """A launcher whose runs only move when a test moves them."""
-
-    states: dict[UUID, RunState] = field(default_factory=dict)
-    away: bool = False
-    turn: asyncio.Lock = field(default_factory=asyncio.Lock)
-
-    async def queued_refresh(self) -> UUID | None:
-        self._answer()
-        await asyncio.sleep(0)  # let another request in between
-        queued = (r for r, s in self.states.items() if s.status is RefreshStatus.QUEUED)
-        return next(queued, None)
-
-    async def launch_refresh(self) -> UUID:
-        self._answer()
-        self.states[run_id := uuid4()] = RunState(RefreshStatus.QUEUED)
-        return run_id
-
-    async def run_state(self, run_id: UUID) -> RunState:
-        self._answer()
-        return self.states[run_id]
-
-    async def healthy(self) -> bool:
-        return not self.away
-
-    async def aclose(self) -> None:
-        return None
-
-    def _answer(self) -> None:
-        if self.away:
-            raise Unavailable("Dagster cannot be reached.")
+from tests.orchestration.runs_in_memory import RunsInMemory
 
 
 @pytest.fixture

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import socket
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import httpx
@@ -117,7 +119,24 @@ async def test_a_refresh_from_the_api_to_a_generation(services: Services) -> Non
         assert asked.json()["run_id"] == again.json()["run_id"], "nothing has taken it up yet"
         assert asked.headers["Location"] == f"/api/analytics/refreshes/{asked.json()['id']}"
 
+        full = await client.post("/api/analytics/refresh", json={"full": True})
+        assert full.json()["run_id"] != asked.json()["run_id"], "that one need not be a full one"
+        waiting = (await client.get(full.headers["Location"])).json()
+        assert waiting["progress"] == {
+            "steps_done": 0,
+            "steps_total": 4,
+            "step": None,
+            "started_at": None,
+        }
+
         services.start_daemon()
+        events = await _events(client, asked.headers["Location"])
+        assert events[-1]["status"] == "succeeded", events
+        steps = [e["progress"]["step"] for e in events if e["progress"]]
+        assert "Building and testing the marts" in steps
+        done = await _finished(client, full.headers["Location"])
+        merged = await _finished(client, again.headers["Location"])
+        assert merged["generation"] == done["generation"], "the full one did the work of the other"
         done = await _finished(client, asked.headers["Location"])
         assert done["status"] == "succeeded", done
         assert done["note"] is done["reason"] is None
@@ -125,8 +144,9 @@ async def test_a_refresh_from_the_api_to_a_generation(services: Services) -> Non
         assert current is not None
         assert done["generation"] == current.name
 
+        unfinished = await client.post("/api/analytics/refresh")
         await asyncio.to_thread(services.stop)
-        unread = await client.get(again.headers["Location"])
+        unread = await client.get(unfinished.headers["Location"])
         assert unread.status_code == 200, "the last known state is told"
         assert "cannot be reached" in unread.json()["note"]
         assert (await client.get(asked.headers["Location"])).json() == done
@@ -151,6 +171,14 @@ async def _finished(client: httpx.AsyncClient, location: str) -> dict[str, objec
             if answer["finished_at"] is not None:
                 return answer
             await asyncio.sleep(0.1)
+
+
+async def _events(client: httpx.AsyncClient, location: str) -> list[dict[str, Any]]:
+    """What the stream tells until it ends."""
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        answer = await client.get(f"{location}/events")
+    lines = answer.text.splitlines()
+    return [json.loads(line.removeprefix("data: ")) for line in lines if line.startswith("data:")]
 
 
 def _free_port() -> int:

@@ -106,3 +106,8 @@ def holders(role: Role, place: Place) -> Outcome:
 
 def all_but_viewers(role: Role, place: Place) -> Outcome:
     return Outcome.FORBIDDEN if role is Role.VIEWER else Outcome.GRANTED
+
+
+def whole_organization(role: Role, place: Place) -> Outcome:
+    """Who sees all that the organization has."""
+    return Outcome.GRANTED if role in _SEE_EVERYTHING else Outcome.FORBIDDEN

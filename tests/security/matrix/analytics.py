@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.security.access import Need, all_but_viewers, anybody, seers
+from tests.security.access import Need, all_but_viewers, anybody, seers, whole_organization
 from tests.security.entries import Id, get, post
 
 _DATASET = {"dataset_id": "fct_transactions"}
@@ -64,5 +64,9 @@ ANALYTICS = (
     ),
     # Nobody runs Dagster here, so whoever may ask learns that it does not answer.
     post("/api/analytics/refresh", all_but_viewers, ok=503, dry_run=False),
+    get("/api/analytics/generations", anybody),
+    get("/api/analytics/reconciliation", whole_organization),
+    get("/api/analytics/refreshes", anybody),
     get("/api/analytics/refreshes/{refresh_id}", seers),
+    get("/api/analytics/refreshes/{refresh_id}/events", seers),
 )

@@ -1,0 +1,54 @@
+"""The generations that are kept, and how their marts compare with their source."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Query, Response
+
+from api.answers import headers, refuse_repetition
+from api.deps import CurrentScope, SettingsDep
+from api.paging import Page
+from api.problems import READ_RESPONSES, problem_responses
+from api.schemas.analytics import Parameters
+from api.schemas.generations import GenerationOut, ReconciliationAnswer, ReconciliationParameters
+from backend.errors import Forbidden
+from backend.warehouse import history
+
+router = APIRouter(
+    prefix="/api/analytics",
+    tags=["analytics"],
+    responses=READ_RESPONSES,
+    dependencies=[Depends(refuse_repetition)],
+)
+
+
+@router.get("/generations")
+async def list_generations(
+    _: Annotated[Parameters, Query()],
+    scope: CurrentScope,
+    settings: SettingsDep,
+    response: Response,
+) -> Page[GenerationOut]:
+    """All that are kept, the newest first: each can be asked by its id or instant as `as_of`."""
+    kept = await history.retained_generations(settings.warehouse_dir, scope)
+    response.headers.update(headers(stale=None))
+    return Page(items=[GenerationOut.of(retained) for retained in kept], next_cursor=None)
+
+
+@router.get("/reconciliation", responses=problem_responses(Forbidden))
+async def get_reconciliation(
+    parameters: Annotated[ReconciliationParameters, Query()],
+    scope: CurrentScope,
+    settings: SettingsDep,
+    response: Response,
+) -> ReconciliationAnswer:
+    """Each mart against what PostgreSQL computed for it in the same snapshot, by currency.
+
+    For those who see the whole organization; it covers no other.
+    """
+    generation, found = await history.reconciliation(
+        settings.warehouse_dir, scope, parameters.generation
+    )
+    response.headers.update(headers(stale=None))
+    return ReconciliationAnswer.of(generation, found)
