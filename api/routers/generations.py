@@ -6,10 +6,11 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Response
 
-from api.answers import headers, refuse_repetition
+from api.answers import headers
 from api.deps import CurrentScope, SettingsDep
 from api.paging import Page
 from api.problems import READ_RESPONSES, problem_responses
+from api.query_parameters import refuse_repetition
 from api.schemas.analytics import Parameters
 from api.schemas.generations import GenerationOut, ReconciliationAnswer, ReconciliationParameters
 from backend.errors import Forbidden

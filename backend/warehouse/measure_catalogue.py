@@ -81,7 +81,7 @@ def _additivity(dataset: Dataset, name: str) -> str:
     elif not measure.is_additive:
         sentences = ["Taken anew for each group, never added up."]
     elif takes_last(dataset, measure):
-        sentences = ["Over time the last value counts; adds up over everything else."]
+        sentences = ["Over time the last value counts; otherwise adds up."]
     else:
         sentences = ["Adds up."]
     if isinstance(measure, Ratio) and takes_last(dataset, measure):
