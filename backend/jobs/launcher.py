@@ -1,4 +1,4 @@
-"""Starting a refresh and asking how it goes: the port, and its adapter to Dagster's GraphQL."""
+"""Starting runs and asking how they go: the port, and its adapter to Dagster's GraphQL."""
 
 from __future__ import annotations
 
@@ -17,6 +17,8 @@ from backend.jobs.models import RefreshStatus
 CODE_LOCATION = "outlay"
 REPOSITORY = "__repository__"  # the name Dagster gives to the definitions of a code location
 REFRESH_JOB = "refresh"
+EXPORT_JOB = "export"
+EXPORT_OP = "write_export"
 GENERATION_TAG = "outlay/generation"  # a run's tag that names what it published
 
 TIMEOUT_SECONDS = 5.0
@@ -59,6 +61,11 @@ class Launcher(Protocol):
 
     async def launch_refresh(self) -> UUID: ...
 
+    async def launch_export(self, export_id: UUID, organization_id: UUID) -> UUID: ...
+
+    async def terminate(self, run_id: UUID) -> None:
+        """Ask the run to end; nothing is said of one that has ended already."""
+
     async def run_state(self, run_id: UUID) -> RunState: ...
 
     async def healthy(self) -> bool:
@@ -81,11 +88,14 @@ class DagsterLauncher:
         return UUID(runs[-1]["runId"]) if runs else None  # the newest comes first
 
     async def launch_refresh(self) -> UUID:
-        data = await self._ask(
-            _LAUNCH, {"job": REFRESH_JOB, "repository": REPOSITORY, "location": CODE_LOCATION}
-        )
-        launched = _expect(data["launchPipelineExecution"], "LaunchRunSuccess")
-        return UUID(launched["run"]["runId"])
+        return await self._launch(REFRESH_JOB)
+
+    async def launch_export(self, export_id: UUID, organization_id: UUID) -> UUID:
+        ids = {"export_id": str(export_id), "organization_id": str(organization_id)}
+        return await self._launch(EXPORT_JOB, {"ops": {EXPORT_OP: {"config": ids}}})
+
+    async def terminate(self, run_id: UUID) -> None:
+        await self._ask(_TERMINATE, {"run": str(run_id)})
 
     async def run_state(self, run_id: UUID) -> RunState:
         """Of the run, or of the one that Dagster put in its place after its process had died."""
@@ -112,6 +122,12 @@ class DagsterLauncher:
     async def aclose(self) -> None:
         await self._client.aclose()
 
+    async def _launch(self, job: str, config: Mapping[str, object] | None = None) -> UUID:
+        place = {"job": job, "repository": REPOSITORY, "location": CODE_LOCATION}
+        data = await self._ask(_LAUNCH, place | {"config": config or {}})
+        launched = _expect(data["launchPipelineExecution"], "LaunchRunSuccess")
+        return UUID(launched["run"]["runId"])
+
     async def _ask(self, query: str, variables: Mapping[str, object]) -> _Json:
         try:
             answer = await self._client.post(
@@ -135,7 +151,8 @@ class DagsterLauncher:
 
 def _unavailable(reason: str) -> Unavailable:
     return Unavailable(
-        f"Refreshes are run by Dagster, and {reason}. The published data is still served.",
+        f"Refreshes and exports are run by Dagster, and {reason}. "
+        "The published data is still served.",
         retry_after_seconds=RETRY_AFTER_SECONDS,
     )
 
@@ -182,11 +199,14 @@ query Queued($job: String!) {
 """
 
 _LAUNCH = """
-mutation Launch($job: String!, $repository: String!, $location: String!) {
+mutation Launch(
+  $job: String!, $repository: String!, $location: String!, $config: RunConfigData
+) {
   launchPipelineExecution(executionParams: {
     selector: {
       jobName: $job, repositoryName: $repository, repositoryLocationName: $location
     }
+    runConfigData: $config
     executionMetadata: {tags: [{key: "outlay/trigger", value: "api"}]}
   }) {
     __typename
@@ -206,6 +226,12 @@ query State($run: ID!) {
       stepStats { stepKey status }
     }
   }
+}
+"""
+
+_TERMINATE = """
+mutation Terminate($run: String!) {
+  terminateRun(runId: $run, terminatePolicy: SAFE_TERMINATE) { __typename }
 }
 """
 

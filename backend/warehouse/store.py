@@ -12,7 +12,7 @@ from uuid import UUID
 
 import structlog
 
-from backend.errors import NotFound, Unavailable, did_you_mean
+from backend.errors import NotFound, Unavailable
 from backend.periods import Calendar
 from backend.scope import Scope
 from backend.settings import Settings
@@ -24,6 +24,7 @@ from backend.warehouse.formats import Page, json_array, json_statement
 from backend.warehouse.generation import CURRENT
 from backend.warehouse.generation import resolve as resolve_folder
 from backend.warehouse.open_generation import UNREADABLE, OpenGeneration, open_generation
+from backend.warehouse.registry import find_dataset
 from backend.warehouse.resolve import resolve
 from backend.warehouse.spec import Dimension, Filter, Operator, QuerySpec
 from backend.warehouse.spill import sweep_spill_folders
@@ -61,11 +62,7 @@ class Snapshot:
         return self._opened.datasets
 
     def dataset(self, identity: str) -> Dataset:
-        dataset = self.datasets.get(identity)
-        if dataset is None:
-            suggestion = did_you_mean(identity, list(self.datasets))
-            raise NotFound(f"There is no dataset {identity[:100]!a}. {suggestion}")
-        return dataset
+        return find_dataset(self.datasets, identity)
 
     async def rows(self, spec: QuerySpec, scope: Scope) -> Page:
         dataset = self.dataset(spec.dataset)
