@@ -31,6 +31,7 @@ from api.routers import (
     connections,
     datasets,
     expenses,
+    exports,
     fx_rates,
     goals,
     health,
@@ -45,6 +46,7 @@ from api.routers import (
     recurring,
     refreshes,
     rules,
+    saved_queries,
     tags,
     tokens,
     transactions,
@@ -104,6 +106,11 @@ _ROUTERS = (
     cloud_costs.router,
     datasets.router,
     insights.router,
+    saved_queries.router,
+    saved_queries.runs,
+    exports.launches,
+    exports.router,
+    exports.links,
     refreshes.router,
 )
 

@@ -16,6 +16,7 @@ from backend.warehouse.reconcile import Comparison, reconcile
 from backend.warehouse.source_queries import TABLES
 from backend.warehouse.source_totals import SOURCE_TOTALS
 from orchestration.changes import observe
+from orchestration.queues import REFRESHES, WORK_TAG
 from orchestration.resources import OWNERS, POOL, Build, table_metadata
 from orchestration.tables import describe
 
@@ -181,5 +182,9 @@ refresh_job = dg.define_asset_job(
     description="Builds all marts anew and publishes them as one generation, or nothing.",
     executor_def=dg.in_process_executor,
     # For a run whose process died; anew, since a generation is the work of one run.
-    tags={"dagster/max_retries": "1", "dagster/retry_strategy": "ALL_STEPS"},
+    tags={
+        WORK_TAG: REFRESHES,
+        "dagster/max_retries": "1",
+        "dagster/retry_strategy": "ALL_STEPS",
+    },
 )

@@ -40,11 +40,13 @@ UNDER_WAY = (ExportStatus.QUEUED, ExportStatus.RUNNING)
 # Between the record and the run that it is told of lies one call; if it never came, it never will.
 LAUNCHED_WITHIN = timedelta(minutes=2)
 
+ACTOR = "system:export"  # of what nobody asked for
+
 _KIND = "export"
 _LOCK_SPACE = 5  # beside those of budgets, categories, idempotency keys and rules
 _RETRY_AFTER_SECONDS = 30
-_RUN_DIED = "The worker ended before the file was done. Ask for the export again."
-_NEVER_RAN = "It could not be started. Ask for the export again."
+RUN_DIED = "The worker ended before the file was done. Ask for the export again."
+NEVER_RAN = "It could not be started. Ask for the export again."
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,7 +195,7 @@ async def _settle(
         state = await launcher.run_state(export.run_id)
         end = _end_of(state)
     elif now - export.created_at > LAUNCHED_WITHIN:
-        end = ExportStatus.FAILED, _NEVER_RAN
+        end = ExportStatus.FAILED, NEVER_RAN
     else:
         end = None
     if end is None:
@@ -205,9 +207,7 @@ async def _settle(
             finish(export, *end, now)
             await session.flush()
             after = state_of(export)
-            await record(
-                session, "system:export", "end", _KIND, export.id, before=before, after=after
-            )
+            await record(session, ACTOR, "end", _KIND, export.id, before=before, after=after)
     return export
 
 
@@ -218,7 +218,7 @@ def _end_of(state: RunState) -> tuple[ExportStatus, str] | None:
         case RefreshStatus.CANCELLED:
             return ExportStatus.CANCELLED, "An operator cancelled the run."
         case _:
-            return ExportStatus.FAILED, _RUN_DIED
+            return ExportStatus.FAILED, RUN_DIED
 
 
 async def _take_back(engine: AsyncEngine, scope: Scope, export_id: UUID) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -10,7 +11,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from backend.errors import FieldError, InvalidInput, NotFound, OutlayError
+from backend.errors import Conflict, FieldError, InvalidInput, NotFound, OutlayError
 from backend.periods import Calendar
 from backend.scope import Scope
 from backend.warehouse.compiled import Compiled, Paging
@@ -84,6 +85,35 @@ def standing(
     return Standing(SpecStatus.OK)
 
 
+def check(
+    datasets: Mapping[str, Dataset] | None, spec: QuerySpec, scope: Scope, now: datetime
+) -> None:
+    """Raise InvalidInput for what the marts do not have; whatever there may be without any."""
+    if datasets is not None:
+        with under("#/spec"):
+            compile_spec(datasets, spec, scope, now)
+
+
+def reread(stored: Mapping[str, Any], version: int, given: Mapping[str, Any]) -> QuerySpec:
+    """The kept spec, asked otherwise by what is `given`.
+
+    Conflict when it cannot be read any more, InvalidInput for what is given.
+    """
+    try:
+        spec = read_spec(stored, version)
+    except InvalidInput as error:
+        raise broken(problems_of(error)) from None
+    asked = {name: getattr(spec, name) for name in spec.model_fields_set}
+    if "cursor" in given:
+        asked.pop("offset", None)
+    return QuerySpec.model_validate(asked | dict(given))
+
+
+def broken(problems: Sequence[FieldError]) -> Conflict:
+    told = " ".join(dict.fromkeys(problem.detail for problem in problems))
+    return Conflict(f"The saved query cannot be run any more. {told}", errors=problems)
+
+
 def problems_of(error: OutlayError, root: str = "#") -> tuple[FieldError, ...]:
     """Where a spec under `root` is at fault, each in words that stand alone."""
     if isinstance(error, NotFound):
@@ -108,3 +138,28 @@ def _pointer(location: tuple[int | str, ...]) -> str:
 
 def _is_kind(before: int | str, step: int | str) -> bool:
     return isinstance(before, int) and step in {"filter", "and", "or"}
+
+
+def require_whole(spec: QuerySpec) -> None:
+    """What is kept begins at its first row: a cursor is of one generation."""
+    if spec.cursor is not None:
+        raise InvalidInput(
+            "The query goes on from a cursor.",
+            errors=[FieldError("#/cursor", "Leave it out: it is of one answer only.")],
+        )
+
+
+@contextmanager
+def under(root: str) -> Iterator[None]:
+    """What a body holds at `root` is at fault there; an unknown dataset is a fault as well."""
+    try:
+        yield
+    except InvalidInput as error:
+        faults = [
+            FieldError(f"{root}{fault.pointer.removeprefix('#')}", fault.detail)
+            for fault in error.errors
+        ]
+        raise InvalidInput(error.detail, errors=faults) from None
+    except NotFound as error:
+        fault = FieldError(f"{root}/dataset", "There is no such dataset.")
+        raise InvalidInput(error.detail, errors=[fault]) from None
