@@ -144,7 +144,7 @@ async def download_export(
     export, path = await open_download(state.engine, state.settings.exports_dir, link, now)
     return FileResponse(
         path,
-        media_type=Format(export.format).media_type,
+        media_type=Format(export.format).content_type,
         filename=export.file_name,
         headers=_DOWNLOAD_HEADERS,
     )

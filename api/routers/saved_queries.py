@@ -69,7 +69,7 @@ async def create_saved_query(
     datasets = await _datasets(warehouse)
     row = await saved_queries.create_saved_query(session, scope, body.columns())
     check(datasets, body.spec, scope, now)
-    response.headers["Location"] = str(request.url_for("get_saved_query", query_id=row.id).path)
+    response.headers["Location"] = str(request.url_for("get_saved_query", saved_query_id=row.id).path)
     return SavedQueryOut.of(row, _standing(datasets, row, scope, now))
 
 
@@ -95,19 +95,19 @@ async def list_saved_queries(
     )
 
 
-@router.get("/{query_id}", responses=READ_RESPONSES)
+@router.get("/{saved_query_id}", responses=READ_RESPONSES)
 async def get_saved_query(
-    query_id: UUID, scope: CurrentScope, session: Session, warehouse: WarehouseDep, now: Now
+    saved_query_id: UUID, scope: CurrentScope, session: Session, warehouse: WarehouseDep, now: Now
 ) -> SavedQueryOut:
     """Also when it cannot be asked any more: then it says what broke."""
-    row = await saved_queries.get_saved_query(session, scope, query_id)
+    row = await saved_queries.get_saved_query(session, scope, saved_query_id)
     return SavedQueryOut.of(row, _standing(await _datasets(warehouse), row, scope, now))
 
 
-@router.patch("/{query_id}", responses=WRITE_RESPONSES)
+@router.patch("/{saved_query_id}", responses=WRITE_RESPONSES)
 async def update_saved_query(
     *,
-    query_id: UUID,
+    saved_query_id: UUID,
     body: SavedQueryPatch,
     expected: IfMatch,
     scope: CurrentScope,
@@ -117,7 +117,7 @@ async def update_saved_query(
 ) -> SavedQueryOut:
     """Only your own; a new `spec` is checked as that of a new query is."""
     row = await saved_queries.update_saved_query(
-        session, scope, query_id, body.columns(), expected
+        session, scope, saved_query_id, body.columns(), expected
     )
     datasets = await _datasets(warehouse)
     if "spec" in body.model_fields_set:
@@ -125,19 +125,19 @@ async def update_saved_query(
     return SavedQueryOut.of(row, _standing(datasets, row, scope, now))
 
 
-@router.delete("/{query_id}", status_code=204, responses=WRITE_RESPONSES)
+@router.delete("/{saved_query_id}", status_code=204, responses=WRITE_RESPONSES)
 async def delete_saved_query(
-    query_id: UUID, expected: IfMatch, scope: CurrentScope, session: Session
+    saved_query_id: UUID, expected: IfMatch, scope: CurrentScope, session: Session
 ) -> None:
     """Your own; administrators may delete any that is shared."""
-    await saved_queries.delete_saved_query(session, scope, query_id, expected)
+    await saved_queries.delete_saved_query(session, scope, saved_query_id, expected)
 
 
-@runs.post("/{query_id}/run", response_model=DatasetAnswer, responses=answers.RESPONSES)
+@runs.post("/{saved_query_id}/run", response_model=DatasetAnswer, responses=answers.RESPONSES)
 async def run_saved_query(
     *,
     request: Request,
-    query_id: UUID,
+    saved_query_id: UUID,
     _: Annotated[Parameters, Query()],
     body: Annotated[RunIn | None, Body()] = None,
     scope: CurrentScope,
@@ -148,7 +148,7 @@ async def run_saved_query(
     A query that has lost its dataset, a column or a measure is a 409 that names it.
     """
     async with reachable_session(state.engine, scope.organization_id) as session:
-        row = await saved_queries.get_saved_query(session, scope, query_id)
+        row = await saved_queries.get_saved_query(session, scope, saved_query_id)
     given = {} if body is None else body.given()
     spec = reread(row.spec, row.spec_version, given)
     if spec.cursor is None:  # with one, the generation that it goes on in decides

@@ -42,6 +42,12 @@ class RunsInMemory:
         self.states[run_id := uuid4()] = RunState(RefreshStatus.QUEUED)
         return run_id
 
+    async def launch_export(self, export_id: UUID, organization_id: UUID) -> UUID:
+        raise NotImplementedError
+
+    async def terminate(self, run_id: UUID) -> None:
+        raise NotImplementedError
+
     async def run_state(self, run_id: UUID) -> RunState:
         self._answer()
         return self.states[run_id]
