@@ -18,15 +18,15 @@ from backend.scope import Scope
 from backend.settings import Settings
 from tests.api.audit import entries_of
 from tests.api.conftest import ActAs
-from tests.api.marts import TOTAL, Marts, open_marts
+from tests.api.household import TOTAL, Household, open_household
 from tests.api.problem import assert_problem
 
 PATH = "/api/analytics/saved-queries"
 
 
 @pytest.fixture
-async def marts(settings: Settings, engine: AsyncEngine) -> AsyncIterator[Marts]:
-    yield await open_marts(settings, engine)
+async def house(settings: Settings, engine: AsyncEngine) -> AsyncIterator[Household]:
+    yield await open_household(settings, engine)
 
 
 async def save(client: httpx.AsyncClient, **values: Any) -> dict[str, Any]:
@@ -49,10 +49,10 @@ async def rows(answer: httpx.Response) -> list[dict[str, Any]]:
 
 
 async def test_a_query_is_kept_as_it_was_sent(
-    act_as: ActAs, engine: AsyncEngine, marts: Marts
+    act_as: ActAs, engine: AsyncEngine, house: Household
 ) -> None:
-    marts.publish()
-    client = act_as(marts.ann)
+    house.publish()
+    client = act_as(house.ann)
     spec = {
         "dataset": "fct_transactions",
         "dimensions": [{"column": "booking_date", "grain": "month"}],
@@ -70,7 +70,7 @@ async def test_a_query_is_kept_as_it_was_sent(
     saved = await save(client, name="By month", description="For the board", spec=spec)
     assert saved["spec"] == spec
     assert (saved["status"], saved["problems"]) == ("ok", [])
-    assert saved["owner_id"] == str(marts.ann.user_id)
+    assert saved["owner_id"] == str(house.ann.user_id)
     assert saved["shared"] is False
 
     read = await client.get(f"{PATH}/{saved['id']}")
@@ -80,9 +80,9 @@ async def test_a_query_is_kept_as_it_was_sent(
 
 
 async def test_saving_leaves_an_audit_entry_and_a_repeated_key_saves_once(
-    act_as: ActAs, engine: AsyncEngine, marts: Marts
+    act_as: ActAs, engine: AsyncEngine, house: Household
 ) -> None:
-    client = act_as(marts.alice)
+    client = act_as(house.alice)
     tries = [
         await client.post(
             PATH, json={"name": "One", "spec": TOTAL}, headers={"Idempotency-Key": "one"}
@@ -91,20 +91,20 @@ async def test_saving_leaves_an_audit_entry_and_a_repeated_key_saves_once(
     ]
     assert [t.status_code for t in tries] == [201, 201]
     assert tries[0].json() == tries[1].json()
-    [(entry, payload)] = await entries_of(engine, marts.alice, tries[0])
+    [(entry, payload)] = await entries_of(engine, house.alice, tries[0])
     assert (entry.action, entry.object_type) == ("create", "saved_query")
     assert payload.after is not None
     assert payload.after["spec"] == TOTAL
 
 
 async def test_without_a_generation_a_query_is_saved_and_said_to_be_unchecked(
-    act_as: ActAs, marts: Marts
+    act_as: ActAs, house: Household
 ) -> None:
-    client = act_as(marts.alice)
+    client = act_as(house.alice)
     saved = await save(client, spec={"dataset": "whatever", "measures": ["anything"]})
     assert saved["status"] == "unchecked"
     assert_problem(await run(client, saved), 503, "unavailable")
-    marts.publish()
+    house.publish()
     read = (await client.get(f"{PATH}/{saved['id']}")).json()
     assert read["status"] == "broken"
 
@@ -127,10 +127,10 @@ async def test_without_a_generation_a_query_is_saved_and_said_to_be_unchecked(
     ],
 )
 async def test_what_cannot_be_asked_is_not_saved(
-    act_as: ActAs, marts: Marts, spec: dict[str, Any], pointers: list[str] | None, told: str
+    act_as: ActAs, house: Household, spec: dict[str, Any], pointers: list[str] | None, told: str
 ) -> None:
-    marts.publish()
-    client = act_as(marts.bob)
+    house.publish()
+    client = act_as(house.bob)
     refused = await client.post(PATH, json={"name": "x", "spec": spec})
     assert told in assert_problem(refused, 422, "invalid-input", *(pointers or []))
     assert (await client.get(PATH)).json()["items"] == []
@@ -140,8 +140,8 @@ async def test_what_cannot_be_asked_is_not_saved(
     assert (await client.get(f"{PATH}/{saved['id']}")).json() == saved
 
 
-async def test_names_are_ones_own_and_once_whatever_the_case(act_as: ActAs, marts: Marts) -> None:
-    ann, bob = act_as(marts.ann), act_as(marts.bob)
+async def test_names_are_ones_own_and_once_whatever_the_case(act_as: ActAs, house: Household) -> None:
+    ann, bob = act_as(house.ann), act_as(house.bob)
     first, second = await save(ann, name="Trains"), await save(ann, name="Buses", shared=True)
     taken = await ann.post(PATH, json={"name": "TRAINS", "spec": TOTAL})
     assert "of this name" in assert_problem(taken, 409, "conflict")
@@ -153,15 +153,15 @@ async def test_names_are_ones_own_and_once_whatever_the_case(act_as: ActAs, mart
 
 
 async def test_a_private_query_is_nobody_elses_and_a_shared_one_everybodys(
-    act_as: ActAs, marts: Marts
+    act_as: ActAs, house: Household
 ) -> None:
-    alice = act_as(marts.alice)
+    alice = act_as(house.alice)
     private, shared = await save(alice, name="Mine"), await save(alice, name="Ours", shared=True)
     for scope, seen in (
-        (marts.bob, ["Ours"]),
-        (marts.ann, ["Ours"]),
-        (marts.vic, ["Ours"]),
-        (marts.mallory, []),
+        (house.bob, ["Ours"]),
+        (house.ann, ["Ours"]),
+        (house.vic, ["Ours"]),
+        (house.mallory, []),
     ):
         client = act_as(scope)
         listed = (await client.get(PATH)).json()["items"]
@@ -173,15 +173,15 @@ async def test_a_private_query_is_nobody_elses_and_a_shared_one_everybodys(
                 await run(client, query),
             ):
                 assert (answer.status_code != 404) is visible, answer.text
-    unknown = await act_as(marts.bob).get(f"{PATH}/{uuid4()}")
-    hidden = await act_as(marts.bob).get(f"{PATH}/{private['id']}")
+    unknown = await act_as(house.bob).get(f"{PATH}/{uuid4()}")
+    hidden = await act_as(house.bob).get(f"{PATH}/{private['id']}")
     assert unknown.json()["detail"] == hidden.json()["detail"]
 
 
 async def test_only_the_owner_changes_and_administrators_may_remove_what_is_shared(
-    act_as: ActAs, marts: Marts
+    act_as: ActAs, house: Household
 ) -> None:
-    alice, ann, bob = act_as(marts.alice), act_as(marts.ann), act_as(marts.bob)
+    alice, ann, bob = act_as(house.alice), act_as(house.ann), act_as(house.bob)
     shared = await save(alice, shared=True)
     place = f"{PATH}/{shared['id']}"
     for other in (ann, bob):
@@ -194,16 +194,16 @@ async def test_only_the_owner_changes_and_administrators_may_remove_what_is_shar
     assert (await alice.delete(f"{PATH}/{private['id']}")).status_code == 204
 
 
-async def test_a_viewer_saves_nothing_and_runs_what_is_shared(act_as: ActAs, marts: Marts) -> None:
-    marts.publish()
-    vic = act_as(marts.vic)
+async def test_a_viewer_saves_nothing_and_runs_what_is_shared(act_as: ActAs, house: Household) -> None:
+    house.publish()
+    vic = act_as(house.vic)
     assert_problem(await vic.post(PATH, json={"name": "x", "spec": TOTAL}), 403, "forbidden")
-    shared = await save(act_as(marts.bob), shared=True)
+    shared = await save(act_as(house.bob), shared=True)
     assert await rows(await run(vic, shared)) == []
 
 
-async def test_changes_name_the_version(act_as: ActAs, marts: Marts) -> None:
-    client = act_as(marts.ann)
+async def test_changes_name_the_version(act_as: ActAs, house: Household) -> None:
+    client = act_as(house.ann)
     saved = await save(client)
     place = f"{PATH}/{saved['id']}"
     stale = {"If-Match": f'"{saved["version"]}"'}
@@ -217,8 +217,8 @@ async def test_changes_name_the_version(act_as: ActAs, marts: Marts) -> None:
     assert (await client.get(place)).status_code == 200
 
 
-async def test_a_list_is_by_name_in_pages_and_filtered(act_as: ActAs, marts: Marts) -> None:
-    client = act_as(marts.ann)
+async def test_a_list_is_by_name_in_pages_and_filtered(act_as: ActAs, house: Household) -> None:
+    client = act_as(house.ann)
     for name, dataset in (("c", "dim_tags"), ("a", "fct_transactions"), ("b_", "dim_tags")):
         await save(client, name=name, spec={"dataset": dataset}, shared=name == "a")
 
@@ -234,19 +234,19 @@ async def test_a_list_is_by_name_in_pages_and_filtered(act_as: ActAs, marts: Mar
     assert_problem(await client.get(PATH, params={"owner": "me"}), 422, "invalid-input", "owner")
 
 
-async def test_it_runs_with_the_rights_of_who_runs_it(act_as: ActAs, marts: Marts) -> None:
-    marts.publish()
+async def test_it_runs_with_the_rights_of_who_runs_it(act_as: ActAs, house: Household) -> None:
+    house.publish()
     euros = TOTAL | {"filters": [{"field": "currency", "op": "eq", "value": "EUR"}]}
-    shared = await save(act_as(marts.bob), spec=euros, shared=True)
-    for scope, total in ((marts.bob, "40.0000"), (marts.ann, "40.0000"), (marts.alice, "10.0000")):
+    shared = await save(act_as(house.bob), spec=euros, shared=True)
+    for scope, total in ((house.bob, "40.0000"), (house.ann, "40.0000"), (house.alice, "10.0000")):
         [row] = await rows(await run(act_as(scope), shared))
         assert row["total"] == total
 
 
-async def test_what_is_given_counts_this_once(act_as: ActAs, marts: Marts) -> None:
-    before = marts.publish()
-    marts.publish("UPDATE marts.fct_transactions SET vendor = 'Later'")
-    client = act_as(marts.alice)
+async def test_what_is_given_counts_this_once(act_as: ActAs, house: Household) -> None:
+    before = house.publish()
+    house.publish("UPDATE marts.fct_transactions SET vendor = 'Later'")
+    client = act_as(house.alice)
     saved = await save(client, spec={"dataset": "fct_transactions", "fields": ["vendor"]})
     assert len(await rows(await run(client, saved))) == 5
     assert len(await rows(await client.post(f"{PATH}/{saved['id']}/run"))) == 5, "without a body"
@@ -274,10 +274,10 @@ async def test_what_is_given_counts_this_once(act_as: ActAs, marts: Marts) -> No
     ],
 )
 async def test_what_cannot_be_given_is_refused(
-    act_as: ActAs, marts: Marts, given: dict[str, Any], status: int, slug: str, pointer: str
+    act_as: ActAs, house: Household, given: dict[str, Any], status: int, slug: str, pointer: str
 ) -> None:
-    marts.publish()
-    client = act_as(marts.alice)
+    house.publish()
+    client = act_as(house.alice)
     saved = await save(client)
     assert_problem(await run(client, saved, **given), status, slug, pointer)
 
@@ -315,16 +315,16 @@ async def test_what_broke_is_named_and_never_a_fault_of_ours(
     *,
     act_as: ActAs,
     engine: AsyncEngine,
-    marts: Marts,
+    house: Household,
     values: dict[str, Any],
     pointer: str,
     told: str,
 ) -> None:
     """As when a dataset, a column, a measure or a version of the contract has gone."""
-    marts.publish()
-    client = act_as(marts.ann)
+    house.publish()
+    client = act_as(house.ann)
     saved = await save(client)
-    await _store(engine, marts.ann, saved, **values)
+    await _store(engine, house.ann, saved, **values)
     read = (await client.get(f"{PATH}/{saved['id']}")).json()
     assert read["status"] == "broken"
     found = {p["pointer"]: p["detail"] for p in read["problems"]}
@@ -340,27 +340,27 @@ async def test_what_broke_is_named_and_never_a_fault_of_ours(
 
 
 async def test_what_a_reader_may_not_use_is_told_to_that_reader(
-    act_as: ActAs, marts: Marts
+    act_as: ActAs, house: Household
 ) -> None:
-    marts.publish()
+    house.publish()
     sorted_by_path = {"dataset": "dim_budgets", "order": [{"field": "path"}]}
-    saved = await save(act_as(marts.bob), spec=sorted_by_path, shared=True)
-    alice = act_as(marts.alice)
+    saved = await save(act_as(house.bob), spec=sorted_by_path, shared=True)
+    alice = act_as(house.alice)
     read = (await alice.get(f"{PATH}/{saved['id']}")).json()
     assert read["status"] == "broken"
     assert "path" in read["problems"][0]["detail"]
     assert (await run(alice, saved)).status_code == 409
-    assert (await run(act_as(marts.bob), saved)).status_code == 200
+    assert (await run(act_as(house.bob), saved)).status_code == 200
 
 
 async def test_who_leaves_takes_private_queries_along_and_leaves_the_shared(
-    act_as: ActAs, engine: AsyncEngine, marts: Marts
+    act_as: ActAs, engine: AsyncEngine, house: Household
 ) -> None:
-    alice, bob = act_as(marts.alice), act_as(marts.bob)
+    alice, bob = act_as(house.alice), act_as(house.bob)
     await save(alice, name="Mine")
     shared = await save(alice, name="Ours", shared=True)
-    async with organization_session(engine, marts.bob.organization_id) as session:
-        await session.execute(delete(Member).where(Member.user_id == marts.alice.user_id))
+    async with organization_session(engine, house.bob.organization_id) as session:
+        await session.execute(delete(Member).where(Member.user_id == house.alice.user_id))
         assert (await session.scalars(select(SavedQuery.name))).all() == ["Ours"]
     left = (await bob.get(f"{PATH}/{shared['id']}")).json()
     assert (left["owner_id"], left["shared"]) == (None, True)

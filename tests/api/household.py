@@ -13,12 +13,13 @@ from backend.db.engine import organization_session
 from backend.scope import Role, Scope
 from backend.settings import Settings
 from backend.warehouse.contents import Generation
+from backend.warehouse.generation import resolve
 from tests.factories import add_account, make_member, make_organization
 from tests.warehouse.hand_made import ACME, ALICE, BOB, BOBS, publish_hand_made, rows_of
 
 
 @dataclass(frozen=True, slots=True)
-class Marts:
+class Household:
     """Bob owns the organization, Ann is an analyst, Alice a member, Vic a viewer; five
     transactions each of Bob (6 to 10) and Alice (1 to 5). Mallory owns another organization.
     """
@@ -31,6 +32,13 @@ class Marts:
     mallory: Scope
     bobs_account: UUID
 
+    @property
+    def current(self) -> str:
+        """The id of the last generation."""
+        folder = resolve(self.settings.warehouse_dir)
+        assert folder is not None
+        return folder.name
+
     def publish(self, *statements: str, now: datetime | None = None) -> Generation:
         """A new generation; `statements` change its tables before."""
         people = {ACME: self.bob.organization_id, BOB: self.bob.user_id, ALICE: self.alice.user_id}
@@ -42,7 +50,7 @@ class Marts:
         )
 
 
-async def open_marts(settings: Settings, engine: AsyncEngine) -> Marts:
+async def open_household(settings: Settings, engine: AsyncEngine) -> Household:
     """Without a generation yet. Bob's account is in PostgreSQL too, so that it can be shared."""
     organization = await make_organization(engine)
     bob = await make_member(engine, organization, Role.OWNER)
@@ -53,7 +61,7 @@ async def open_marts(settings: Settings, engine: AsyncEngine) -> Marts:
     mallory = await make_member(engine, await make_organization(engine), Role.OWNER)
     async with organization_session(engine, organization) as session:
         account = await add_account(session, bob.user_id)
-    return Marts(
+    return Household(
         settings,
         bob,
         people[Role.ANALYST],
