@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from backend.analytics.export_access import scope_of_asker
 from backend.analytics.export_files import file_of, remove, written
-from backend.analytics.export_writing import Stopped, Writing, explained, watched
+from backend.analytics.export_writing import Stopped, Writing, watched
 from backend.analytics.exports import ACTOR, finish
 from backend.analytics.models import Export, ExportStatus
 from backend.analytics.stored_specs import compile_spec, problems_of, read_spec
@@ -27,6 +27,7 @@ from backend.db.locking import locked
 from backend.errors import OutlayError, Unavailable
 from backend.settings import Settings
 from backend.warehouse.compiled import Paging
+from backend.warehouse.failures import explained
 from backend.warehouse.formats import Format
 from backend.warehouse.generation import resolve
 from backend.warehouse.open_generation import UNREADABLE, OpenGeneration, open_generation
@@ -34,6 +35,7 @@ from backend.warehouse.past import folder_as_of
 from backend.warehouse.spec import QuerySpec
 
 _REASON_LENGTH = 2000
+_UNKNOWN = "It could not be written. The operator's log says why."
 
 _log = structlog.get_logger(__name__)
 
@@ -72,13 +74,9 @@ async def _run(
         return ExportStatus.CANCELLED  # the record says so, or is no more
     except OutlayError as error:
         ended, reason = ExportStatus.FAILED, _reason(error)
-    except duckdb.Error as error:
-        _log.exception("export failed", export_id=str(export.id))
-        ended, reason = ExportStatus.FAILED, explained(error, settings).detail
     except Exception:
         _log.exception("export failed", export_id=str(export.id))
-        unknown = OutlayError("It could not be written. The operator's log says why.")
-        ended, reason = ExportStatus.FAILED, unknown.detail
+        ended, reason = ExportStatus.FAILED, _UNKNOWN
     if await _end(engine, settings, export, ended, reason, clock()):
         return ended
     remove(settings.exports_dir, export.organization_id, export.id)  # cancelled at the last moment
@@ -104,6 +102,8 @@ async def _write(
         with written(path) as file:
             write = partial(writing.write, compiled, Format(export.format), metadata, file)
             await watched(writing, write, report, settings)
+    except duckdb.Error as error:
+        raise explained(error, opened, settings) from None
     finally:
         opened.retire()
 
@@ -165,7 +165,7 @@ async def _report(
                 as_of=opened.description.source.taken_at,
                 rows_written=writing.rows,
                 rows_total=writing.rows_total,
-                bytes=writing.bytes,
+                bytes=writing.size,
             )
         )
     return isinstance(found, CursorResult) and found.rowcount == 1

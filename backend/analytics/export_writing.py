@@ -5,17 +5,19 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import closing
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
 import duckdb
+import pyarrow as pa
 
-from backend.errors import InvalidInput, OutlayError, QueryTimeout
+from backend.errors import InvalidInput, QueryTimeout
 from backend.settings import Settings
 from backend.warehouse.compiled import Compiled
 from backend.warehouse.formats import Format, statement, writer
+from backend.warehouse.record_batches import next_batch, open_reader
 
-BATCH_ROWS = 10_000
 LOOK_EVERY_SECONDS = 1.0
 
 _INTERRUPT_EVERY_SECONDS = 0.05
@@ -34,7 +36,7 @@ class Writing:
     max_bytes: int
     rows: int = 0
     rows_total: int | None = None
-    bytes: int = 0
+    size: int = 0  # in bytes
     _stop: threading.Event = field(default_factory=threading.Event)
 
     def stop(self) -> None:
@@ -53,10 +55,11 @@ class Writing:
             )
         to_bytes = writer(format_, compiled.columns, metadata)
         self._append(file, to_bytes.begin())
-        found = self.cursor.execute(statement(compiled, format_), dict(compiled.parameters))
-        for batch in found.to_arrow_reader(BATCH_ROWS):
-            self._append(file, to_bytes.batch(batch))
-            self.rows += batch.num_rows
+        sql = statement(compiled, format_)
+        with closing(open_reader(self.cursor, sql, compiled.parameters)) as reader:
+            while (batch := _next(reader)) is not None:
+                self._append(file, to_bytes.batch(batch))
+                self.rows += batch.num_rows
         self._append(file, to_bytes.end())
 
     def _count(self, compiled: Compiled) -> int:
@@ -67,13 +70,21 @@ class Writing:
     def _append(self, file: BinaryIO, content: bytes) -> None:
         if self._stop.is_set():
             raise Stopped
-        self.bytes += len(content)
-        if self.bytes > self.max_bytes:
+        self.size += len(content)
+        if self.size > self.max_bytes:
             raise InvalidInput(
                 f"The export is larger than the {self.max_bytes:,} bytes that are allowed. Ask for "
                 "a shorter period or fewer columns, or for the format parquet, which is smaller."
             )
         file.write(content)
+
+
+def _next(reader: pa.RecordBatchReader) -> pa.RecordBatch | None:
+    """An OSError is from here on one of the file that is written."""
+    try:
+        return next_batch(reader)
+    except OSError as error:
+        raise duckdb.Error(str(error)) from None
 
 
 async def watched(
@@ -105,14 +116,5 @@ async def watched(
         while not work.done():  # an interrupt between two statements is forgotten
             writing.stop()
             await asyncio.wait({work}, timeout=_INTERRUPT_EVERY_SECONDS)
+        work.exception()  # seen, also when nobody asks for it below
     work.result()
-
-
-def explained(error: duckdb.Error, settings: Settings) -> OutlayError:
-    """What the asker may know of it."""
-    if isinstance(error, duckdb.OutOfMemoryException):
-        return InvalidInput(
-            f"It needs more memory than the limit of {settings.duckdb_memory_limit}. "
-            "Ask for a shorter period or fewer columns."
-        )
-    return OutlayError("It could not be written. The operator's log says why.")
