@@ -30,9 +30,7 @@ def export_job(settings: Settings) -> dg.JobDefinition:
         organization_id, export_id = (
             UUID(context.op_config[name]) for name in ("organization_id", "export_id")
         )
-        status = asyncio.run(
-            run_export(settings, organization_id, export_id, UUID(context.run_id))
-        )
+        status = asyncio.run(run_export(settings, organization_id, export_id, UUID(context.run_id)))
         context.log.info("Export %s: %s.", export_id, status or "nothing to do")
         if status is ExportStatus.FAILED:
             raise dg.Failure(

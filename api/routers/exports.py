@@ -48,6 +48,7 @@ _DOWNLOAD_HEADERS = {
     "", status_code=202, responses=problem_responses(Forbidden, NotFound, Conflict, Gone)
 )
 async def request_export(
+    *,
     body: ExportCreate,
     scope: CurrentScope,
     state: State,
@@ -61,13 +62,12 @@ async def request_export(
     see is read anew: if that is less than now, the export fails.
     """
     spec = await query_to_export(state.engine, state.warehouse, scope, body.query)
+    name = _file_name(body.file_name or spec.dataset, body.format)
     export = await exports.request_export(
         state.engine,
         scope,
         state.launcher,
-        spec,
-        body.format,
-        _file_name(body.file_name or spec.dataset, body.format),
+        exports.Wanted(spec, body.format, name),
         most=state.settings.exports_per_user,
         now=now,
     )

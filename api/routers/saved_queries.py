@@ -41,9 +41,7 @@ from backend.scope import Scope
 from backend.warehouse.datasets import Dataset
 from backend.warehouse.store import Warehouse
 
-router = APIRouter(
-    prefix="/api/analytics/saved-queries", tags=["saved queries"], route_class=Route
-)
+router = APIRouter(prefix="/api/analytics/saved-queries", tags=["saved queries"], route_class=Route)
 runs = APIRouter(
     prefix=router.prefix,
     tags=["saved queries"],
@@ -52,6 +50,7 @@ runs = APIRouter(
 )
 
 _Datasets = Mapping[str, Dataset] | None
+_AS_SAVED = RunIn()
 
 
 @router.post("", status_code=201, responses=WRITE_RESPONSES)
@@ -69,7 +68,9 @@ async def create_saved_query(
     datasets = await _datasets(warehouse)
     row = await saved_queries.create_saved_query(session, scope, body.columns())
     check(datasets, body.spec, scope, now)
-    response.headers["Location"] = str(request.url_for("get_saved_query", saved_query_id=row.id).path)
+    response.headers["Location"] = str(
+        request.url_for("get_saved_query", saved_query_id=row.id).path
+    )
     return SavedQueryOut.of(row, _standing(datasets, row, scope, now))
 
 
@@ -139,7 +140,7 @@ async def run_saved_query(
     request: Request,
     saved_query_id: UUID,
     _: Annotated[Parameters, Query()],
-    body: Annotated[RunIn | None, Body()] = None,
+    body: Annotated[RunIn, Body()] = _AS_SAVED,
     scope: CurrentScope,
     state: State,
 ) -> Response:
@@ -149,8 +150,7 @@ async def run_saved_query(
     """
     async with reachable_session(state.engine, scope.organization_id) as session:
         row = await saved_queries.get_saved_query(session, scope, saved_query_id)
-    given = {} if body is None else body.given()
-    spec = reread(row.spec, row.spec_version, given)
+    spec = reread(row.spec, row.spec_version, body.given())
     if spec.cursor is None:  # with one, the generation that it goes on in decides
         async with state.warehouse.snapshot(spec.as_of) as snapshot:
             found = _standing(snapshot.datasets, row, scope, snapshot.now)

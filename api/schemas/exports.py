@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Annotated, Any, Self
 from uuid import UUID
 
-from pydantic import AfterValidator, Field, StringConstraints, model_validator
+from pydantic import AfterValidator, Field, StringConstraints, WithJsonSchema, model_validator
 
 from api.paging import PageParams
 from api.schemas.common import Input, Name, Output, example
@@ -23,11 +23,20 @@ _EXAMPLE: dict[str, Any] = {
 }
 
 
+_STREAMS = [f.value for f in Format if f.is_stream]
+
+
 def _streamed(format_: Format) -> Format:
     if not format_.is_stream:
-        known = ", ".join(f.value for f in Format if f.is_stream)
-        raise ValueError(f"Pages of {format_} are no files. Known: {known}")
+        raise ValueError(f"Pages of {format_} are no files. Known: {', '.join(_STREAMS)}")
     return format_
+
+
+ExportFormat = Annotated[
+    Format,
+    AfterValidator(_streamed),
+    WithJsonSchema({"type": "string", "enum": _STREAMS}),
+]
 
 
 def _one_of(spec: QuerySpec | None, saved_query_id: UUID | None) -> QuerySpec | UUID:
@@ -52,7 +61,7 @@ class ExportCreate(Input):
 
     spec: Spec | None = None
     saved_query_id: UUID | None = None
-    format: Annotated[Format, AfterValidator(_streamed)]
+    format: ExportFormat
     file_name: FileName | None = Field(
         None, description="By default that of the dataset. The extension is added."
     )
@@ -76,7 +85,7 @@ class Progress(Output):
 class ExportOut(Output):
     id: UUID
     status: ExportStatus = Field(description="`expired`: it had succeeded, and its file is gone.")
-    format: Format
+    format: ExportFormat
     file_name: str
     spec: dict[str, Any] = Field(description="As it was sent.", examples=[_EXAMPLE])
     progress: Progress

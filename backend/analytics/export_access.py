@@ -23,7 +23,7 @@ _UNKNOWN = "There is no such export."
 
 
 async def scope_of_asker(engine: AsyncEngine, export: Export, now: datetime) -> Scope:
-    """As PostgreSQL has it now; Forbidden, with a reason for the asker, when it is less than it was."""
+    """As PostgreSQL has it now; Forbidden, with a reason for them, when it is less than it was."""
     credential = Credential(
         export.requested_by, export.organization_id, api_token_id=export.api_token_id
     )

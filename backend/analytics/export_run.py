@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from fractions import Fraction
 from functools import partial
@@ -42,6 +43,12 @@ _log = structlog.get_logger(__name__)
 Clock = Callable[[], datetime]
 
 
+@dataclass(frozen=True, slots=True)
+class _Outcome:
+    status: ExportStatus
+    reason: str | None = None
+
+
 def utc_now() -> datetime:
     return datetime.now(UTC)
 
@@ -67,25 +74,23 @@ async def run_export(
 async def _run(
     engine: AsyncEngine, settings: Settings, export: Export, clock: Clock
 ) -> ExportStatus:
-    ended, reason = ExportStatus.SUCCEEDED, None
+    outcome = _Outcome(ExportStatus.SUCCEEDED)
     try:
         await _write(engine, settings, export, clock)
     except Stopped:
         return ExportStatus.CANCELLED  # the record says so, or is no more
     except OutlayError as error:
-        ended, reason = ExportStatus.FAILED, _reason(error)
-    except Exception:
+        outcome = _Outcome(ExportStatus.FAILED, _reason(error))
+    except Exception:  # noqa: BLE001  # whatever it is, the record must not say that it goes on
         _log.exception("export failed", export_id=str(export.id))
-        ended, reason = ExportStatus.FAILED, _UNKNOWN
-    if await _end(engine, settings, export, ended, reason, clock()):
-        return ended
+        outcome = _Outcome(ExportStatus.FAILED, _UNKNOWN)
+    if await _end(engine, settings, export, outcome, clock()):
+        return outcome.status
     remove(settings.exports_dir, export.organization_id, export.id)  # cancelled at the last moment
     return ExportStatus.CANCELLED
 
 
-async def _write(
-    engine: AsyncEngine, settings: Settings, export: Export, clock: Clock
-) -> None:
+async def _write(engine: AsyncEngine, settings: Settings, export: Export, clock: Clock) -> None:
     scope = await scope_of_asker(engine, export, clock())
     spec = read_spec(export.spec)
     opened = _open(settings, spec)
@@ -175,8 +180,7 @@ async def _end(
     engine: AsyncEngine,
     settings: Settings,
     export: Export,
-    status: ExportStatus,
-    reason: str | None,
+    outcome: _Outcome,
     now: datetime,
 ) -> bool:
     """False when somebody else has said before how it ended."""
@@ -191,8 +195,8 @@ async def _end(
         if row is None or row.status != ExportStatus.RUNNING:
             return False
         before = state_of(row)
-        finish(row, status, reason, now)
-        if status is ExportStatus.SUCCEEDED:
+        finish(row, outcome.status, outcome.reason, now)
+        if outcome.status is ExportStatus.SUCCEEDED:
             row.expires_at = now + timedelta(seconds=settings.export_retention_seconds)
         await session.flush()
         await record(session, ACTOR, "end", "export", row.id, before=before, after=state_of(row))

@@ -46,7 +46,7 @@ class Writing:
     def write(
         self, compiled: Compiled, format_: Format, metadata: Mapping[str, str], file: BinaryIO
     ) -> None:
-        """Blocks; InvalidInput beyond the most rows or bytes, Stopped or duckdb.Error if stopped."""
+        """Blocks. InvalidInput for too many rows or bytes, Stopped or duckdb.Error if stopped."""
         self.rows_total = self._count(compiled)
         if self.rows_total > self.max_rows:
             raise InvalidInput(

@@ -50,6 +50,15 @@ NEVER_RAN = "It could not be started. Ask for the export again."
 
 
 @dataclass(frozen=True, slots=True)
+class Wanted:
+    """`spec` was found to be valid for who asks."""
+
+    spec: QuerySpec
+    format: Format
+    file_name: str
+
+
+@dataclass(frozen=True, slots=True)
 class KnownExport:
     """`note` says why the state may be older than it looks."""
 
@@ -61,14 +70,12 @@ async def request_export(
     engine: AsyncEngine,
     scope: Scope,
     launcher: Launcher,
-    spec: QuerySpec,
-    format_: Format,
-    file_name: str,
+    wanted: Wanted,
     *,
     most: int,
     now: datetime,
 ) -> Export:
-    """Queue an export of a spec that was found to be valid; at most `most` at once for a person."""
+    """Queue an export; at most `most` at once for a person."""
     require_saver(scope)
     await _settle_own(engine, scope, launcher, most, now)
     async with reachable_session(engine, scope.organization_id) as session:
@@ -83,9 +90,9 @@ async def request_export(
             organization_id=scope.organization_id,
             requested_by=scope.user_id,
             api_token_id=scope.api_token_id,
-            spec=kept(spec),
-            format=format_,
-            file_name=file_name,
+            spec=kept(wanted.spec),
+            format=wanted.format,
+            file_name=wanted.file_name,
             rights=rights_of(scope),
         )
         session.add(export)

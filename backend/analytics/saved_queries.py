@@ -58,9 +58,7 @@ async def create_saved_query(
     session: AsyncSession, scope: Scope, values: dict[str, Any]
 ) -> SavedQuery:
     require_saver(scope)
-    query = SavedQuery(
-        organization_id=scope.organization_id, owner_id=scope.user_id, **values
-    )
+    query = SavedQuery(organization_id=scope.organization_id, owner_id=scope.user_id, **values)
     session.add(query)
     await session.flush()
     await record(session, scope, "create", _KIND, query.id, after=state_of(query))

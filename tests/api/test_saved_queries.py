@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -25,8 +24,8 @@ PATH = "/api/analytics/saved-queries"
 
 
 @pytest.fixture
-async def house(settings: Settings, engine: AsyncEngine) -> AsyncIterator[Household]:
-    yield await open_household(settings, engine)
+async def house(settings: Settings, engine: AsyncEngine) -> Household:
+    return await open_household(settings, engine)
 
 
 async def save(client: httpx.AsyncClient, **values: Any) -> dict[str, Any]:
@@ -140,7 +139,9 @@ async def test_what_cannot_be_asked_is_not_saved(
     assert (await client.get(f"{PATH}/{saved['id']}")).json() == saved
 
 
-async def test_names_are_ones_own_and_once_whatever_the_case(act_as: ActAs, house: Household) -> None:
+async def test_names_are_ones_own_and_once_whatever_the_case(
+    act_as: ActAs, house: Household
+) -> None:
     ann, bob = act_as(house.ann), act_as(house.bob)
     first, second = await save(ann, name="Trains"), await save(ann, name="Buses", shared=True)
     taken = await ann.post(PATH, json={"name": "TRAINS", "spec": TOTAL})
@@ -194,7 +195,9 @@ async def test_only_the_owner_changes_and_administrators_may_remove_what_is_shar
     assert (await alice.delete(f"{PATH}/{private['id']}")).status_code == 204
 
 
-async def test_a_viewer_saves_nothing_and_runs_what_is_shared(act_as: ActAs, house: Household) -> None:
+async def test_a_viewer_saves_nothing_and_runs_what_is_shared(
+    act_as: ActAs, house: Household
+) -> None:
     house.publish()
     vic = act_as(house.vic)
     assert_problem(await vic.post(PATH, json={"name": "x", "spec": TOTAL}), 403, "forbidden")
@@ -274,7 +277,7 @@ async def test_what_is_given_counts_this_once(act_as: ActAs, house: Household) -
     ],
 )
 async def test_what_cannot_be_given_is_refused(
-    act_as: ActAs, house: Household, given: dict[str, Any], status: int, slug: str, pointer: str
+    *, act_as: ActAs, house: Household, given: dict[str, Any], status: int, slug: str, pointer: str
 ) -> None:
     house.publish()
     client = act_as(house.alice)

@@ -12,8 +12,8 @@ from dagster._core.storage.tags import GRPC_INFO_TAG
 from dagster._core.test_utils import create_run_for_test
 
 from backend.settings import Settings
-from orchestration.instance import DATABASE_VARIABLE, workspace_path, write_instance
 from orchestration.exports import export_job
+from orchestration.instance import DATABASE_VARIABLE, workspace_path, write_instance
 from orchestration.queues import WORK_TAG
 from orchestration.refresh import refresh_job
 from orchestration.run_launcher import WatchfulRunLauncher

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import uuid4
@@ -27,9 +26,14 @@ def test_a_file_has_its_name_when_it_is_whole(tmp_path: Path) -> None:
 
 def test_of_a_file_that_failed_nothing_is_left(tmp_path: Path) -> None:
     path = file_of(tmp_path / "exports", uuid4(), uuid4())
-    with pytest.raises(KeyboardInterrupt), written(path) as file:
-        file.write(b"x")
-        raise KeyboardInterrupt
+
+    def interrupted() -> None:
+        with written(path) as file:
+            file.write(b"x")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
     assert list(path.parent.iterdir()) == []
 
 
@@ -58,4 +62,4 @@ def test_old_files_that_nobody_knows_are_swept(tmp_path: Path) -> None:
     assert organizations(tmp_path) == [organization]
     assert sweep(tmp_path, organization, frozenset({known}), datetime.now(UTC)) == 0, "too young"
     assert sweep(tmp_path, organization, frozenset({known}), LATER) == 2
-    assert sorted(os.listdir(folder)) == sorted(["README", str(known)])
+    assert {p.name for p in folder.iterdir()} == {"README", str(known)}

@@ -46,7 +46,7 @@ def test_every_link_opens_itself(export: UUID, organization: UUID, user: UUID, e
     "other", [replace(LINK, export_id=UUID(int=9)), replace(LINK, expires=LINK.expires + 1)]
 )
 def test_a_link_opens_no_other_export_and_no_longer(other: Link) -> None:
-    with pytest.raises(Forbidden, match="not valid.*GET /api/analytics/exports/"):
+    with pytest.raises(Forbidden, match=r"not valid.*GET /api/analytics/exports/"):
         opened(sign(KEY, LINK), other)
 
 
@@ -76,7 +76,7 @@ def test_a_link_ends_with_its_last_second() -> None:
     signature = sign(KEY, LINK)
     last = datetime.fromtimestamp(LINK.expires, UTC)
     assert opened(signature, now=last - timedelta(microseconds=1))
-    with pytest.raises(Forbidden, match="expired.*gives its asker a new one"):
+    with pytest.raises(Forbidden, match=r"expired.*gives its asker a new one"):
         opened(signature, now=last)
 
 

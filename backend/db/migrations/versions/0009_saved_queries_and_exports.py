@@ -94,9 +94,7 @@ def upgrade() -> None:
         ),
         *_of_organization("exports"),
     )
-    op.create_index(
-        "ix_exports_requested_by", "exports", ["organization_id", "requested_by", "id"]
-    )
+    op.create_index("ix_exports_requested_by", "exports", ["organization_id", "requested_by", "id"])
     op.create_index("ix_exports_status", "exports", ["organization_id", "status"])
     for statement in (
         *(s for table in TENANT for s in secure_tenant_table(table)),
@@ -124,9 +122,7 @@ def _instant(name: str) -> sa.Column[object]:
 
 def _stamps() -> list[sa.Column[object]]:
     return [
-        sa.Column(
-            name, sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False
-        )
+        sa.Column(name, sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False)
         for name in ("created_at", "updated_at")
     ]
 
