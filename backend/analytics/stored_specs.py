@@ -127,7 +127,9 @@ def problems_of(error: OutlayError, root: str = "#") -> tuple[FieldError, ...]:
 def _sentence(error: OutlayError, fault: FieldError) -> str:
     if fault.detail in error.detail:
         return error.detail
-    return f"{error.detail} {fault.detail}"
+    if fault.detail[:1].isupper():
+        return f"{error.detail} {fault.detail}"
+    return f"{error.detail.rstrip('.')} ({fault.detail})."
 
 
 def _pointer(location: tuple[int | str, ...]) -> str:

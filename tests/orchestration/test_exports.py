@@ -203,6 +203,7 @@ def _with_role(role: Role) -> Callable[[Scope], Any]:
     ],
 )
 async def test_who_may_see_less_by_now_gets_no_file(
+    *,
     settings: Settings,
     engine: AsyncEngine,
     house: Household,
@@ -270,7 +271,12 @@ async def test_who_has_left_gets_no_file(
     ],
 )
 async def test_an_api_token_must_still_be_good(
-    settings: Settings, engine: AsyncEngine, house: Household, values: dict[str, Any], is_good: bool
+    *,
+    settings: Settings,
+    engine: AsyncEngine,
+    house: Household,
+    values: dict[str, Any],
+    is_good: bool,
 ) -> None:
     async with organization_session(engine, house.ann.organization_id) as session:
         token, _ = await add_api_token(
@@ -296,6 +302,7 @@ async def test_an_api_token_must_still_be_good(
     ],
 )
 async def test_what_cannot_be_written_says_why(
+    *,
     settings: Settings,
     engine: AsyncEngine,
     house: Household,

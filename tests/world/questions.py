@@ -13,7 +13,11 @@ from backend.db.engine import organization_session
 from tests.world.hands import OWNERS, Hands
 from tests.world.side import Place
 
-SPEC = {"dataset": "fct_transactions", "measures": ["total_amount"]}
+SPEC = {
+    "dataset": "fct_transactions",
+    "dimensions": [{"column": "kind"}],
+    "measures": ["total_amount"],
+}
 
 
 async def fill_questions(engine: AsyncEngine, hands: Hands) -> None:
