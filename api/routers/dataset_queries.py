@@ -25,13 +25,13 @@ router = APIRouter(
     dependencies=[Depends(refuse_repetition)],
 )
 
-_ANSWERS: dict[int | str, dict[str, Any]] = answers.RESPONSES | {
+ANSWERS: dict[int | str, dict[str, Any]] = answers.RESPONSES | {
     200: answers.RESPONSES[200]
     | {"content": {f.media_type: {"schema": {"type": "string"}} for f in Format if f.is_stream}}
 }
 
 
-@router.get("/{dataset_id}/query", response_model=DatasetAnswer, responses=_ANSWERS)
+@router.get("/{dataset_id}/query", response_model=DatasetAnswer, responses=ANSWERS)
 async def query_dataset(
     dataset_id: DatasetId,
     parameters: Annotated[QueryParameters, Query()],
@@ -46,14 +46,14 @@ async def query_dataset(
     JSON comes in pages. The other formats go on to the last row, unless a `limit` is given.
     """
     with naming_parameters():
-        format_ = requested_format(_accept(caller), parameters.format)
+        format_ = requested_format(accepted(caller), parameters.format)
         common = parameters.common()
         spec = parameters.spec(dataset_id)
     with naming_parameters(common.texts):
         return await answer(caller, spec, common, format_)
 
 
-@router.post("/{dataset_id}/query", response_model=DatasetAnswer, responses=_ANSWERS)
+@router.post("/{dataset_id}/query", response_model=DatasetAnswer, responses=ANSWERS)
 async def query_dataset_by_spec(
     dataset_id: DatasetId,
     parameters: Annotated[FormatParameters, Query()],
@@ -65,11 +65,11 @@ async def query_dataset_by_spec(
     It reads and nothing else. Ids in `filters` are values like others: one that you may not see
     finds no rows.
     """
-    format_ = requested_format(_accept(caller), parameters.format)
+    format_ = requested_format(accepted(caller), parameters.format)
     return await answer(caller, _spec(query, dataset_id), format_=format_)
 
 
-def _accept(caller: Caller) -> str | None:
+def accepted(caller: Caller) -> str | None:
     """Undeclared, since OpenAPI tells it by the media types of the answer."""
     return ",".join(caller.request.headers.getlist("Accept")) or None
 

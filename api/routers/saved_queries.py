@@ -9,15 +9,16 @@ from uuid import UUID
 
 from fastapi import APIRouter, Body, Depends, Query, Request, Response
 
-from api import answers
-from api.answers import answer
-from api.deps import CurrentScope, Now, Session, State, WarehouseDep
+from api.answers import CurrentCaller, answer
+from api.deps import CurrentScope, Now, Session, WarehouseDep
+from api.negotiation import requested_format
 from api.paging import Page, page
 from api.preconditions import IfMatch
 from api.problems import READ_RESPONSES, WRITE_RESPONSES, problem_responses
 from api.query_parameters import refuse_repetition
+from api.routers.dataset_queries import ANSWERS, accepted
 from api.routes import Route
-from api.schemas.analytics import DatasetAnswer, Parameters
+from api.schemas.analytics import DatasetAnswer, FormatParameters
 from api.schemas.saved_queries import (
     RunIn,
     SavedQueryCreate,
@@ -36,7 +37,7 @@ from backend.analytics.stored_specs import (
     standing,
 )
 from backend.db.outage import reachable_session
-from backend.errors import Conflict, Gone, Unavailable
+from backend.errors import Conflict, NotAcceptable, Unavailable
 from backend.scope import Scope
 from backend.warehouse.datasets import Dataset
 from backend.warehouse.store import Warehouse
@@ -45,7 +46,7 @@ router = APIRouter(prefix="/api/analytics/saved-queries", tags=["saved queries"]
 runs = APIRouter(
     prefix=router.prefix,
     tags=["saved queries"],
-    responses=READ_RESPONSES | problem_responses(Gone, Conflict),
+    responses=READ_RESPONSES | problem_responses(Conflict, NotAcceptable),
     dependencies=[Depends(refuse_repetition)],
 )
 
@@ -134,20 +135,21 @@ async def delete_saved_query(
     await saved_queries.delete_saved_query(session, scope, saved_query_id, expected)
 
 
-@runs.post("/{saved_query_id}/run", response_model=DatasetAnswer, responses=answers.RESPONSES)
+@runs.post("/{saved_query_id}/run", response_model=DatasetAnswer, responses=ANSWERS)
 async def run_saved_query(
     *,
-    request: Request,
     saved_query_id: UUID,
-    _: Annotated[Parameters, Query()],
+    parameters: Annotated[FormatParameters, Query()],
     body: Annotated[RunIn, Body()] = _AS_SAVED,
-    scope: CurrentScope,
-    state: State,
+    caller: CurrentCaller,
 ) -> Response:
     """Over what you may see, whoever saved it. It reads and nothing else.
 
-    A query that has lost its dataset, a column or a measure is a 409 that names it.
+    A query that has lost its dataset, a column or a measure is a 409 that names it. JSON comes in
+    pages; the other formats go on to the last row, unless a `limit` was saved or is given.
     """
+    format_ = requested_format(accepted(caller), parameters.format)
+    state, scope = caller.state, caller.scope
     async with reachable_session(state.engine, scope.organization_id) as session:
         row = await saved_queries.get_saved_query(session, scope, saved_query_id)
     spec = reread(row.spec, row.spec_version, body.given())
@@ -156,7 +158,7 @@ async def run_saved_query(
             found = _standing(snapshot.datasets, row, scope, snapshot.now)
         if found.status is SpecStatus.BROKEN:
             raise broken(found.problems)
-    return await answer(request, state.warehouse, scope, spec)
+    return await answer(caller, spec, format_=format_)
 
 
 async def _datasets(warehouse: Warehouse) -> _Datasets:

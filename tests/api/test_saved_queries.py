@@ -265,6 +265,22 @@ async def test_what_is_given_counts_this_once(act_as: ActAs, house: Household) -
     assert (await client.get(f"{PATH}/{saved['id']}")).json() == saved, "nothing was changed"
 
 
+async def test_it_runs_in_every_format_to_the_last_row(act_as: ActAs, house: Household) -> None:
+    house.publish()
+    client = act_as(house.alice)
+    saved = await save(client, spec={"dataset": "fct_transactions", "fields": ["vendor"]})
+    place = f"{PATH}/{saved['id']}/run"
+    lines = await client.post(place, params={"format": "csv"})
+    assert lines.headers["content-type"].startswith("text/csv")
+    assert len(lines.text.splitlines()) == 6
+    limited = await client.post(
+        place, json={"limit": 2}, headers={"Accept": "application/x-ndjson"}
+    )
+    assert len(limited.text.splitlines()) == 2
+    refused = await client.post(place, headers={"Accept": "image/png"})
+    assert_problem(refused, 406, "not-acceptable")
+
+
 @pytest.mark.parametrize(
     ("given", "status", "slug", "pointer"),
     [
