@@ -29,6 +29,7 @@ _TAKEN = {
     "uq_budget_reservations_organization_id_transaction_id": (
         "The transaction settles another reservation."
     ),
+    "uq_saved_queries_name": "You have a saved query of this name already.",
     "uq_users_email": "A user with this e-mail address exists already.",
 }
 

@@ -32,6 +32,8 @@ TAGS = [
         ("goals", "Targets that a budget pays for."),
         ("datasets", "The marts of the current generation, row by row."),
         ("insights", "Ready-made questions to the current generation."),
+        ("saved queries", "Queries that people keep for themselves or share."),
+        ("exports", "Files of whole answers."),
         ("analytics", "Building the marts anew."),
         ("health", "For probes and Prometheus."),
     )

@@ -15,6 +15,10 @@ class Role(StrEnum):
     MEMBER = "member"
     VIEWER = "viewer"
 
+    @property
+    def sees_whole_organization(self) -> bool:
+        return self in _WHOLE_ORGANIZATION
+
 
 class ApprovalLevel(StrEnum):
     AUTOMATIC = "automatic"
@@ -59,7 +63,7 @@ class Scope:
 
     @property
     def sees_whole_organization(self) -> bool:
-        return self.role in _WHOLE_ORGANIZATION
+        return self.role.sees_whole_organization
 
     @property
     def writes_organization(self) -> bool:

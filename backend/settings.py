@@ -205,6 +205,23 @@ class Settings(BaseSettings):
         gt=0,
         description="Under constant writes a refresh starts at the latest after this long.",
     )
+    export_timeout_seconds: int = Field(
+        1800, gt=0, description="An export that is written for longer than this is stopped."
+    )
+    export_max_bytes: int = Field(2 * 2**30, gt=0, description="Largest export, in bytes.")
+    export_max_rows: int = Field(50_000_000, gt=0, description="Most rows of an export.")
+    exports_per_user: int = Field(
+        3, gt=0, description="Exports that one person may have under way, then 429."
+    )
+    export_concurrency: int = Field(
+        2, gt=0, description="Exports that are written at once; others queue."
+    )
+    export_retention_seconds: int = Field(
+        86_400, gt=0, description="An export's file is kept for this long, in seconds."
+    )
+    export_link_ttl_seconds: int = Field(
+        900, gt=0, description="Life of an export's download link, in seconds."
+    )
     crash_at: str | None = Field(
         None,
         description="Fault injection for tests: kill this process at the named point of a refresh.",
@@ -262,6 +279,10 @@ class Settings(BaseSettings):
     @property
     def warehouse_dir(self) -> Path:
         return self.home / "warehouse"
+
+    @property
+    def exports_dir(self) -> Path:
+        return self.home / "exports"
 
     @property
     def receipts_location(self) -> str:

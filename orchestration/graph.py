@@ -7,6 +7,7 @@ import dagster as dg
 from backend.settings import Settings
 from orchestration.dbt import dbt_models, dbt_resource
 from orchestration.dbt_project import prepare_manifest
+from orchestration.exports import export_job
 from orchestration.publish import generation
 from orchestration.refresh import extract_source, reconciliation, refresh_job
 from orchestration.resources import build_resource
@@ -21,7 +22,7 @@ def build_definitions(settings: Settings) -> dg.Definitions:
     upkeep = upkeep_job(settings)
     return dg.Definitions(
         assets=[extract_source, models, reconciliation(marts), generation(marts)],
-        jobs=[refresh_job, upkeep],
+        jobs=[refresh_job, upkeep, export_job(settings)],
         schedules=[nightly, hourly(upkeep)],
         sensors=[after_changes(settings)],
         resources={"dbt": dbt_resource(), "build": build_resource(settings)},

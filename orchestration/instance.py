@@ -8,6 +8,7 @@ from typing import Any
 
 from backend.jobs.launcher import CODE_LOCATION
 from backend.settings import Settings
+from orchestration.queues import run_limits
 
 DATABASE_VARIABLE = "OUTLAY_DAGSTER_DATABASE_URL"
 
@@ -22,7 +23,7 @@ def write_instance(
     """
     home = settings.dagster_home
     home.mkdir(parents=True, exist_ok=True)
-    _write(home / "dagster.yaml", _instance(home))
+    _write(home / "dagster.yaml", _instance(settings))
     _write(home / "workspace.yaml", _workspace(grpc_host, grpc_port))
     # Named, since Dagster's storage brings this driver and SQLAlchemy would take another.
     url = settings.role_url("outlay_dagster", driver="psycopg2")
@@ -37,7 +38,8 @@ def workspace_path(settings: Settings) -> Path:
     return settings.dagster_home / "workspace.yaml"
 
 
-def _instance(home: Path) -> dict[str, Any]:
+def _instance(settings: Settings) -> dict[str, Any]:
+    home = settings.dagster_home
     return {
         "storage": {"postgres": {"postgres_url": {"env": DATABASE_VARIABLE}}},
         "local_artifact_storage": {
@@ -57,11 +59,11 @@ def _instance(home: Path) -> dict[str, Any]:
         },
         "telemetry": {"enabled": False},
         "nux": {"enabled": False},
-        # One refresh at a time, however it was asked for. The pool of the assets says so too, for
-        # the day when there are other runs; alone it lets the very first two runs start together.
+        # One refresh at a time, however it was asked for. The pool of the assets says so too, of
+        # what the UI materializes; alone it lets the very first two runs start together.
         "concurrency": {
             "pools": {"default_limit": 1, "granularity": "run"},
-            "runs": {"max_concurrent_runs": 1},
+            "runs": run_limits(settings),
         },
         "run_queue": {
             "dequeue_interval_seconds": 1,

@@ -27,6 +27,7 @@ from backend.warehouse.source_totals import SOURCE_TOTALS
 from orchestration.changes import observe
 from orchestration.code import code_fingerprint
 from orchestration.merging import merge_waiting
+from orchestration.queues import REFRESHES, WORK_TAG
 from orchestration.resources import OWNERS, POOL, Build, table_metadata
 from orchestration.tables import describe
 
@@ -215,5 +216,9 @@ refresh_job = dg.define_asset_job(
     ),
     executor_def=dg.in_process_executor,
     # For a run whose process died; anew, since a generation is the work of one run.
-    tags={"dagster/max_retries": "1", "dagster/retry_strategy": "ALL_STEPS"},
+    tags={
+        WORK_TAG: REFRESHES,
+        "dagster/max_retries": "1",
+        "dagster/retry_strategy": "ALL_STEPS",
+    },
 )

@@ -4,7 +4,7 @@ import time
 
 import dagster as dg
 
-from backend.jobs.launcher import FULL_TAG, REFRESH_JOB
+from backend.jobs.launcher import EXPORT_JOB, FULL_TAG, REFRESH_JOB
 from backend.settings import Settings
 from backend.warehouse.generation import read, resolve
 from orchestration.changes import Pace, Refreshes, Watch, decide, observe
@@ -12,7 +12,7 @@ from orchestration.refresh import refresh_job
 
 TICK_SECONDS = 5
 _FINISHED_STATUSES = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE]
-_ACTIVE_STATUSES = [  # of any job: "materialize all" refreshes too
+_ACTIVE_STATUSES = [  # of any job but exports: "materialize all" refreshes too
     dg.DagsterRunStatus.QUEUED,
     dg.DagsterRunStatus.NOT_STARTED,
     dg.DagsterRunStatus.STARTING,
@@ -77,6 +77,10 @@ def _refreshes(instance: dg.DagsterInstance, settings: Settings) -> Refreshes:
     )
     return Refreshes(
         published=None if folder is None else read(folder).source.written,
-        active=instance.get_runs_count(dg.RunsFilter(statuses=_ACTIVE_STATUSES)) > 0,
+        active=_active(instance) > _active(instance, EXPORT_JOB),
         last_failed=bool(last) and last[0].status is dg.DagsterRunStatus.FAILURE,
     )
+
+
+def _active(instance: dg.DagsterInstance, job: str | None = None) -> int:
+    return instance.get_runs_count(dg.RunsFilter(job_name=job, statuses=_ACTIVE_STATUSES))

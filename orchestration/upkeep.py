@@ -19,7 +19,9 @@ from backend.ledger.receipts import stored_keys
 from backend.ledger.recurring_booking import Booked, book_due
 from backend.scope import Scope
 from backend.settings import Settings
+from orchestration.exports import tidy_exports
 from orchestration.organizations import Outcome, for_each_organization
+from orchestration.queues import UPKEEP, WORK_TAG
 
 UPKEEP_JOB = "upkeep"
 
@@ -70,15 +72,24 @@ def upkeep_job(settings: Settings) -> dg.JobDefinition:
         removed = asyncio.run(sweep_receipts(settings, datetime.now(UTC)))
         context.add_output_metadata({"removed": removed})
 
+    @dg.op(description="Ends exports that are out of time, and removes their files.")
+    def tidy_export_files(context: dg.OpExecutionContext) -> None:
+        outcome, removed = asyncio.run(tidy_exports(settings, datetime.now(UTC)))
+        ended = sum(outcome.answers.values())
+        context.add_output_metadata({"ended": ended, "removed": removed})
+        _refuse_failures(outcome.failures)
+
     @dg.job(
         name=UPKEEP_JOB,
         description="What the calendar does in every organization; one's failure is its own.",
         executor_def=dg.in_process_executor,
+        tags={WORK_TAG: UPKEEP},
     )
     def upkeep() -> None:
         book_recurring_expenses()
         roll_budgets()
         sweep_receipt_files()
+        tidy_export_files()
 
     return upkeep
 

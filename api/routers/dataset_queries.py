@@ -23,7 +23,7 @@ router = APIRouter(
     responses=READ_RESPONSES | problem_responses(NotAcceptable),
 )
 
-_ANSWERS: dict[int | str, dict[str, Any]] = answers.RESPONSES | {
+ANSWERS: dict[int | str, dict[str, Any]] = answers.RESPONSES | {
     200: answers.RESPONSES[200]
     | {"content": {f.media_type: {"schema": {"type": "string"}} for f in Format if f.is_stream}}
 }
@@ -32,7 +32,7 @@ _ANSWERS: dict[int | str, dict[str, Any]] = answers.RESPONSES | {
 @router.get(
     "/{dataset_id}/query",
     response_model=DatasetAnswer,
-    responses=_ANSWERS,
+    responses=ANSWERS,
     openapi_extra=documented(),
 )
 async def query_dataset(dataset_id: DatasetId, caller: CurrentCaller) -> Response:
@@ -46,14 +46,14 @@ async def query_dataset(dataset_id: DatasetId, caller: CurrentCaller) -> Respons
     """
     query = simple_query(caller.request, dataset_id)
     with naming_parameters(query.common.texts):
-        format_ = requested_format(_accept(caller), query.format)
+        format_ = requested_format(accepted(caller), query.format)
         return await answer(caller, query.spec, query.common, format_)
 
 
 @router.post(
     "/{dataset_id}/query",
     response_model=DatasetAnswer,
-    responses=_ANSWERS,
+    responses=ANSWERS,
     dependencies=[Depends(refuse_repetition)],
 )
 async def query_dataset_by_spec(
@@ -67,10 +67,10 @@ async def query_dataset_by_spec(
     It reads and nothing else. Ids in `filters` are values like others: one that you may not see
     finds no rows.
     """
-    format_ = requested_format(_accept(caller), parameters.format)
+    format_ = requested_format(accepted(caller), parameters.format)
     return await answer(caller, query.of(dataset_id), format_=format_)
 
 
-def _accept(caller: Caller) -> str | None:
+def accepted(caller: Caller) -> str | None:
     """Undeclared, since OpenAPI tells it by the media types of the answer."""
     return ",".join(caller.request.headers.getlist("Accept")) or None

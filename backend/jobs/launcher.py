@@ -1,9 +1,9 @@
-"""Starting a refresh and asking how it goes: the port, and its adapter to Dagster's GraphQL."""
+"""Starting runs and asking how they go: the port, and its adapter to Dagster's GraphQL."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Protocol
@@ -18,6 +18,8 @@ from backend.jobs.progress import Progress, progress_of
 CODE_LOCATION = "outlay"
 REPOSITORY = "__repository__"  # the name Dagster gives to the definitions of a code location
 REFRESH_JOB = "refresh"
+EXPORT_JOB = "export"
+EXPORT_OP = "write_export"
 GENERATION_TAG = "outlay/generation"  # a run's tag that names what it published
 FULL_TAG = "outlay/full"  # "true": everything is built anew, nothing is taken over
 DONE_BY_TAG = "outlay/done-by"  # the run that did the work of this one, which waited in vain
@@ -66,6 +68,11 @@ class Launcher(Protocol):
 
     async def launch_refresh(self, *, full: bool = False) -> UUID: ...
 
+    async def launch_export(self, export_id: UUID, organization_id: UUID) -> UUID: ...
+
+    async def terminate(self, run_id: UUID) -> None:
+        """Ask the run to end; nothing is said of one that has ended already."""
+
     async def run_state(self, run_id: UUID) -> RunState: ...
 
     async def healthy(self) -> bool:
@@ -88,17 +95,14 @@ class DagsterLauncher:
         return UUID(runs[-1]["runId"]) if runs else None  # the newest comes first
 
     async def launch_refresh(self, *, full: bool = False) -> UUID:
-        data = await self._ask(
-            _LAUNCH,
-            {
-                "job": REFRESH_JOB,
-                "repository": REPOSITORY,
-                "location": CODE_LOCATION,
-                "tags": [_tag("outlay/trigger", "api"), *((*_FULL, _FIRST) if full else ())],
-            },
-        )
-        launched = _expect(data["launchPipelineExecution"], "LaunchRunSuccess")
-        return UUID(launched["run"]["runId"])
+        return await self._launch(REFRESH_JOB, tags=(*_FULL, _FIRST) if full else ())
+
+    async def launch_export(self, export_id: UUID, organization_id: UUID) -> UUID:
+        ids = {"export_id": str(export_id), "organization_id": str(organization_id)}
+        return await self._launch(EXPORT_JOB, config={"ops": {EXPORT_OP: {"config": ids}}})
+
+    async def terminate(self, run_id: UUID) -> None:
+        await self._ask(_TERMINATE, {"run": str(run_id)})
 
     async def run_state(self, run_id: UUID) -> RunState:
         """Of the run, or of the one that did its work.
@@ -130,6 +134,15 @@ class DagsterLauncher:
     async def aclose(self) -> None:
         await self._client.aclose()
 
+    async def _launch(
+        self, job: str, *, config: Mapping[str, object] | None = None, tags: Sequence[_Json] = ()
+    ) -> UUID:
+        place = {"job": job, "repository": REPOSITORY, "location": CODE_LOCATION}
+        asked = {"config": config or {}, "tags": [_tag("outlay/trigger", "api"), *tags]}
+        data = await self._ask(_LAUNCH, place | asked)
+        launched = _expect(data["launchPipelineExecution"], "LaunchRunSuccess")
+        return UUID(launched["run"]["runId"])
+
     async def _ask(self, query: str, variables: Mapping[str, object]) -> _Json:
         try:
             answer = await self._client.post(
@@ -153,7 +166,8 @@ class DagsterLauncher:
 
 def _unavailable(reason: str) -> Unavailable:
     return Unavailable(
-        f"Refreshes are run by Dagster, and {reason}. The published data is still served.",
+        f"Refreshes and exports are run by Dagster, and {reason}. "
+        "The published data is still served.",
         retry_after_seconds=RETRY_AFTER_SECONDS,
     )
 
@@ -209,12 +223,14 @@ query Queued($job: String!, $tags: [ExecutionTag!]!) {
 
 _LAUNCH = """
 mutation Launch(
-  $job: String!, $repository: String!, $location: String!, $tags: [ExecutionTag!]!
+  $job: String!, $repository: String!, $location: String!, $config: RunConfigData
+  $tags: [ExecutionTag!]!
 ) {
   launchPipelineExecution(executionParams: {
     selector: {
       jobName: $job, repositoryName: $repository, repositoryLocationName: $location
     }
+    runConfigData: $config
     executionMetadata: {tags: $tags}
   }) {
     __typename
@@ -235,6 +251,12 @@ query State($run: ID!) {
       stepStats { stepKey status }
     }
   }
+}
+"""
+
+_TERMINATE = """
+mutation Terminate($run: String!) {
+  terminateRun(runId: $run, terminatePolicy: SAFE_TERMINATE) { __typename }
 }
 """
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import duckdb
 
+from backend.errors import NotFound, did_you_mean
 from backend.warehouse.datasets import Dataset, load_datasets
 from backend.warehouse.manifest import MARTS
 
@@ -31,3 +33,11 @@ def columns_of(connection: duckdb.DuckDBPyConnection) -> dict[str, dict[str, str
 def load_registry(manifest: Path, connection: duckdb.DuckDBPyConnection) -> dict[str, Dataset]:
     """Raises DatasetError when the metadata and the tables of a generation do not agree."""
     return load_datasets(manifest, columns_of(connection))
+
+
+def find_dataset(datasets: Mapping[str, Dataset], identity: str) -> Dataset:
+    dataset = datasets.get(identity)
+    if dataset is None:
+        suggestion = did_you_mean(identity, list(datasets))
+        raise NotFound(f"There is no dataset {identity[:100]!a}. {suggestion}")
+    return dataset

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from uuid import UUID
 
-from backend.errors import NotFound, did_you_mean
+from backend.errors import NotFound
 from backend.periods import Calendar
 from backend.scope import Scope
 from backend.warehouse import cursors
@@ -28,6 +28,7 @@ from backend.warehouse.formats import (
     writer,
 )
 from backend.warehouse.open_generation import OpenGeneration
+from backend.warehouse.registry import find_dataset
 from backend.warehouse.resolve import ResolvedSpec, resolve
 from backend.warehouse.spec import Dimension, Filter, Operator, QuerySpec
 from backend.warehouse.visibility import fingerprint
@@ -78,11 +79,7 @@ class Snapshot:
         return self._opened.datasets
 
     def dataset(self, identity: str) -> Dataset:
-        dataset = self.datasets.get(identity)
-        if dataset is None:
-            suggestion = did_you_mean(identity, list(self.datasets))
-            raise NotFound(f"There is no dataset {identity[:100]!a}. {suggestion}")
-        return dataset
+        return find_dataset(self.datasets, identity)
 
     @contextmanager
     def held(self) -> Iterator[None]:

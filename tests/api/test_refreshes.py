@@ -36,6 +36,11 @@ class Pad:
         self.connections_held.append(self._engine.pool.status())
         return uuid4()
 
+    async def launch_export(self, export_id: UUID, organization_id: UUID) -> UUID:
+        return uuid4()
+
+    async def terminate(self, run_id: UUID) -> None: ...
+
     async def run_state(self, run_id: UUID) -> RunState:
         return RunState(RefreshStatus.RUNNING)
 

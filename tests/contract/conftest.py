@@ -37,6 +37,11 @@ class Launchpad:
     async def launch_refresh(self, *, full: bool = False) -> UUID:
         return uuid4()
 
+    async def launch_export(self, export_id: UUID, organization_id: UUID) -> UUID:
+        return uuid4()
+
+    async def terminate(self, run_id: UUID) -> None: ...
+
     async def run_state(self, run_id: UUID) -> RunState:
         return RunState(RefreshStatus.SUCCEEDED)
 

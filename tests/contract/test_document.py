@@ -17,6 +17,7 @@ _PROBLEM = {"application/problem+json": {"schema": {"$ref": "#/components/schema
 
 # Open to everybody, each for a reason: probes, logging in, and who has a link.
 _PUBLIC = {
+    "download_export",
     "get_liveness",
     "get_readiness",
     "get_metrics_text",
@@ -29,8 +30,9 @@ _PUBLIC = {
     "look_up_invitation",
 }
 _OPEN_TO_STRANGERS = {"accept_invitation"}  # its link is good for one time anyway
-_STARTS_SOMETHING = {"request_refresh"}  # no dry run could take it back
-_ASKS = {"query_dataset_by_spec", "explain_query_by_spec"}  # a question with a body
+_STARTS_SOMETHING = {"request_refresh", "request_export"}  # no dry run could take it back
+# Questions with a body.
+_ASKS = {"query_dataset_by_spec", "explain_query_by_spec", "run_saved_query"}
 _PROBES = {"get_liveness", "get_readiness", "get_metrics_text"}
 # What they make has no place of its own: it is part of what the path names.
 _MADE_WITHOUT_A_PLACE = {

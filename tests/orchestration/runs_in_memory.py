@@ -35,6 +35,12 @@ class RunsInMemory:
             self.full.add(run_id)
         return run_id
 
+    async def launch_export(self, export_id: UUID, organization_id: UUID) -> UUID:
+        raise NotImplementedError
+
+    async def terminate(self, run_id: UUID) -> None:
+        raise NotImplementedError
+
     async def run_state(self, run_id: UUID) -> RunState:
         self._answer()
         self.asked += 1

@@ -12,8 +12,12 @@ from dagster._core.storage.tags import GRPC_INFO_TAG
 from dagster._core.test_utils import create_run_for_test
 
 from backend.settings import Settings
+from orchestration.exports import export_job
 from orchestration.instance import DATABASE_VARIABLE, workspace_path, write_instance
+from orchestration.queues import WORK_TAG
+from orchestration.refresh import refresh_job
 from orchestration.run_launcher import WatchfulRunLauncher
+from orchestration.upkeep import upkeep_job
 
 
 @pytest.fixture
@@ -32,11 +36,19 @@ def test_runs_are_stored_in_postgresql(dagster: dg.DagsterInstance) -> None:
     assert dagster.run_monitoring_enabled
 
 
-def test_one_run_at_a_time(dagster: dg.DagsterInstance) -> None:
-    concurrency = dagster.get_concurrency_config()
+def test_one_refresh_at_a_time_and_exports_beside_it(
+    dagster: dg.DagsterInstance, settings: Settings
+) -> None:
+    queue = dagster.get_concurrency_config().run_queue_config
 
-    assert concurrency.run_queue_config is not None
-    assert concurrency.run_queue_config.max_concurrent_runs == 1
+    assert queue is not None
+    limits = {limit["value"]: limit["limit"] for limit in queue.tag_concurrency_limits}
+    assert limits == {"refresh": 1, "upkeep": 1, "export": settings.export_concurrency}
+    assert {limit["key"] for limit in queue.tag_concurrency_limits} == {WORK_TAG}
+    assert queue.max_concurrent_runs == sum(limits.values())
+    assert refresh_job.tags[WORK_TAG] == "refresh"
+    assert upkeep_job(settings).tags[WORK_TAG] == "upkeep"
+    assert export_job(settings).tags[WORK_TAG] == "export"
 
 
 def test_passwords_stay_in_the_environment(settings: Settings) -> None:

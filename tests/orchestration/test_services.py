@@ -11,21 +11,26 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import httpx
 import pytest
+from sqlalchemy import select
 from sqlalchemy.engine import make_url
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from api.app import create_app
+from backend.analytics.models import Export
 from backend.cli.processes import Program, Supervisor
 from backend.db.bootstrap import connect
+from backend.db.engine import organization_session
 from backend.identity.tokens import issue_access_token
-from backend.jobs.launcher import DagsterLauncher
+from backend.jobs.launcher import DagsterLauncher, RunState
 from backend.scope import Scope
 from backend.settings import Settings
 from backend.warehouse.generation import resolve
 from orchestration.instance import DATABASE_VARIABLE, workspace_path, write_instance
+from tests.api.household import ROWS, open_household
 from tests.orchestration.small_ledger import add_small_ledger
 
 SCRIPTS = Path(sys.executable).parent
@@ -152,6 +157,55 @@ async def test_a_refresh_from_the_api_to_a_generation(services: Services) -> Non
         assert (await client.get(asked.headers["Location"])).json() == done
 
 
+async def test_an_export_from_the_api_to_its_file(services: Services, engine: AsyncEngine) -> None:
+    settings = services.settings
+    house = await open_household(settings, engine)
+    house.publish()
+    services.start_code_server()
+    services.start_webserver()
+    await _healthy(settings)
+    async with _client(settings, house.ann) as client:
+        body = {"spec": ROWS, "format": "csv"}
+        cancelled = await client.post("/api/analytics/exports", json=body)
+        assert cancelled.status_code == 202, cancelled.text
+        assert (await client.delete(cancelled.headers["Location"])).status_code == 204
+        asked = await client.post("/api/analytics/exports", json=body)
+        services.start_daemon()
+        done = await _finished(client, asked.headers["Location"])
+        assert done["status"] == "succeeded", done
+        assert done["generation"] == house.current
+        fetched = await client.get(str(done["download_url"]))
+        assert fetched.status_code == 200
+        assert len(fetched.text.splitlines()) == 11
+    states = await _states(engine, settings, house.ann)
+    assert states == [("cancelled", "cancelled"), ("succeeded", "succeeded")]
+
+
+async def _states(engine: AsyncEngine, settings: Settings, scope: Scope) -> list[tuple[str, str]]:
+    """How each export ended by its record, and its run by Dagster."""
+    launcher = DagsterLauncher(settings.dagster_graphql_url)
+    try:
+        async with organization_session(engine, scope.organization_id) as session:
+            exports = (await session.scalars(select(Export).order_by(Export.id))).all()
+        found = []
+        for export in exports:
+            assert export.run_id is not None
+            state = await _ended(launcher, export.run_id)
+            found.append((str(export.status), str(state.status)))
+        return found
+    finally:
+        await launcher.aclose()
+
+
+async def _ended(launcher: DagsterLauncher, run_id: UUID) -> RunState:
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while True:
+            state = await launcher.run_state(run_id)
+            if state.finished_at is not None:
+                return state
+            await asyncio.sleep(0.1)
+
+
 async def _healthy(settings: Settings) -> None:
     launcher = DagsterLauncher(settings.dagster_graphql_url)
     try:
@@ -190,5 +244,6 @@ def _variables(settings: Settings) -> dict[str, str]:
     assert settings.database_url is not None
     return {
         "OUTLAY_DATABASE_URL": settings.database_url.get_secret_value(),
+        "OUTLAY_APP_PASSWORD": settings.secrets.app_password.get_secret_value(),
         "OUTLAY_EXTRACT_PASSWORD": settings.secrets.extract_password.get_secret_value(),
     }

@@ -104,6 +104,36 @@ def holders(role: Role, place: Place) -> Outcome:
     return Outcome.UNSEEN
 
 
+def askers(role: Role, place: Place) -> Outcome:
+    """Whose it is, and nobody else."""
+    whose = {Place.OWN: Role.MEMBER, Place.HIDDEN: Role.OWNER, Place.SHARED: Role.OWNER}
+    return Outcome.GRANTED if role is whose[place] else Outcome.UNSEEN
+
+
+def query_readers(role: Role, place: Place) -> Outcome:
+    """A query is shared with everybody or seen by its owner."""
+    return Outcome.GRANTED if place is Place.SHARED else askers(role, place)
+
+
+def exporters(role: Role, place: Place) -> Outcome:
+    """Of a saved query: whoever may run it and is no viewer."""
+    return Outcome.FORBIDDEN if role is Role.VIEWER else query_readers(role, place)
+
+
+def query_owners(role: Role, place: Place) -> Outcome:
+    if role is Role.VIEWER:
+        return Outcome.FORBIDDEN
+    outcome = askers(role, place)
+    return Outcome.FORBIDDEN if outcome is Outcome.UNSEEN and place is Place.SHARED else outcome
+
+
+def query_removers(role: Role, place: Place) -> Outcome:
+    """Also who administers, of what is shared."""
+    if role in _ADMINISTER and place is Place.SHARED:
+        return Outcome.GRANTED
+    return query_owners(role, place)
+
+
 def all_but_viewers(role: Role, place: Place) -> Outcome:
     return Outcome.FORBIDDEN if role is Role.VIEWER else Outcome.GRANTED
 

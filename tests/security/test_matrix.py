@@ -20,6 +20,7 @@ _DOCUMENTS = {"/openapi.json", "/docs", "/docs/oauth2-redirect", "/redoc"}
 _ASKS = {
     "/api/analytics/datasets/{dataset_id}/query",
     "/api/analytics/datasets/{dataset_id}/explain",
+    "/api/analytics/saved-queries/{saved_query_id}/run",
 }
 _IN_MATRIX = {entry.route for entry in (*ENTRIES, *PUBLIC)}
 _DOCUMENT = create_app().openapi()

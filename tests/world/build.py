@@ -25,6 +25,7 @@ from tests.world.budgets import fill_budgets, fill_commitments
 from tests.world.feeds import fill_feeds
 from tests.world.hands import Hands
 from tests.world.people import fill_people
+from tests.world.questions import fill_questions
 from tests.world.rules import fill_rules
 from tests.world.side import OURS, THEIRS, Side
 
@@ -96,6 +97,7 @@ async def _fill(engine: AsyncEngine, app: FastAPI, settings: Settings, marker: s
         await fill_commitments(hands)
         await fill_feeds(hands)
         await fill_rules(hands)
+        await fill_questions(engine, hands)
     return side
 
 

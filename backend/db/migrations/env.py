@@ -21,6 +21,7 @@ import_module("backend.budgets.commitments")
 import_module("backend.usage.models")
 import_module("backend.imports.models")
 import_module("backend.warehouse.tombstones")
+import_module("backend.analytics.models")
 for part in ("rule_models", "receipt_models"):
     import_module(f"backend.ledger.{part}")
 

@@ -9,7 +9,8 @@ from tests.security.matrix.identity import IDENTITY
 from tests.security.matrix.ledger import LEDGER
 from tests.security.matrix.plans import PLANS
 from tests.security.matrix.public import PUBLIC
+from tests.security.matrix.questions import QUESTIONS
 
-ENTRIES = (*IDENTITY, *LEDGER, *BOOKINGS, *PLANS, *FEEDS, *BUDGETS, *GOALS, *ANALYTICS)
+ENTRIES = (*IDENTITY, *LEDGER, *BOOKINGS, *PLANS, *FEEDS, *BUDGETS, *GOALS, *ANALYTICS, *QUESTIONS)
 
 __all__ = ["ENTRIES", "PUBLIC"]

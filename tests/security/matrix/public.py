@@ -26,6 +26,8 @@ PUBLIC = (
         404,
         {"token": "outlayl_x", "new_password": _PASSWORD},
     ),
+    # Its signature opens it; here the address is not even one of an export.
+    Public("GET", "/api/analytics/exports/{export_id}/download", 422),
     Public("POST", "/api/invitations/lookup", 404, {"token": "outlayl_x"}),
     Public(
         "POST",

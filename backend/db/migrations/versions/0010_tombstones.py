@@ -10,7 +10,7 @@ from backend.db.migrations.security import secure_tenant_table
 from backend.db.migrations.tombstones import TOMBSTONES
 
 revision = "0010"
-down_revision = "0008"
+down_revision = "0009"
 branch_labels = None
 depends_on = None
 
