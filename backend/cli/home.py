@@ -1,6 +1,11 @@
-"""The folders of an instance that hold people's data."""
+"""The home of an instance: whose it is, and the folders that hold people's data."""
 
 from __future__ import annotations
+
+import fcntl
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 from backend.settings import Settings
 
@@ -13,3 +18,22 @@ def make_private_folders(settings: Settings) -> None:
     for folder in (settings.warehouse_dir, settings.dagster_home, settings.home / "logs"):
         folder.mkdir(parents=True, exist_ok=True)
         folder.chmod(0o700)
+
+
+class AlreadyRunning(Exception):
+    """Another `outlay up` uses the same home."""
+
+
+@contextmanager
+def only_instance(home: Path) -> Iterator[None]:
+    """Two supervisors in one home would fight over its processes."""
+    home.mkdir(parents=True, exist_ok=True)
+    with (home / "up.lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise AlreadyRunning(
+                f"Outlay runs already in {home}. Stop it with Ctrl-C where it was started, or give "
+                "this one its own OUTLAY_HOME, OUTLAY_API_PORT and OUTLAY_DAGSTER_PORT."
+            ) from error
+        yield
