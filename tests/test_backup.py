@@ -23,7 +23,7 @@ from backend.cli.backup import SECRETS, BackupRefused, back_up
 from backend.cli.database import prepare_database, running_database
 from backend.cli.home import AlreadyRunning, only_instance
 from backend.cli.restore import RestoreRefused, restore_backup
-from backend.db.bootstrap import connect
+from backend.db.bootstrap import bootstrap, connect
 from backend.db.dumps import DumpFailed
 from backend.db.engine import create_engine, organization_session
 from backend.db.migrate import alembic_config
@@ -34,6 +34,7 @@ from backend.warehouse.generation import published, resolve, verify
 from orchestration.run import run_refresh
 from tests import factories, server
 from tests.orchestration.small_ledger import instance_with_ledger
+from tests.warehouse.hand_made import publish_hand_made
 
 EMAIL, PASSWORD = "owner@example.com", "a long password of theirs"
 DATASETS = ("fct_transactions", "fct_cost_events", "dim_tags", "dim_budgets")
@@ -208,35 +209,25 @@ def test_with_force_it_takes_the_place_of_what_was_there(
     original: Original, settings: Settings
 ) -> None:
     """On the server that was given: a database of the same server is another one afterwards."""
-    run = Settings.model_copy(settings)
-    asyncio.run(_add_owner_of_another_name(run))
-    run_refresh(run)
-    lost = resolve(run.warehouse_dir)
-    assert lost is not None
+    lost = settings.warehouse_dir / publish_hand_made(settings.warehouse_dir).id
 
     with pytest.raises(RestoreRefused, match="--force"):
-        restore_backup(run, original.file)
-    assert resolve(run.warehouse_dir) == lost
+        restore_backup(settings, original.file)
+    assert resolve(settings.warehouse_dir) == lost
 
-    restore_backup(run, original.file, force=True)
+    restore_backup(settings, original.file, force=True)
 
     assert not lost.exists()
-    assert asyncio.run(_ask_all(run)) == original.answers
-    [names] = asyncio.run(_all_of(run, "SELECT array_agg(datname::text) FROM pg_database"))
-    assert not [n for n in names if n.endswith(("_restoring", "_replaced"))]
-    assert getattr(run_refresh(run), "kind", "full") == "full"
+    assert asyncio.run(_ask_all(settings)) == original.answers
+    left = {name for name in asyncio.run(_databases(settings)) if name.startswith("test_")}
+    assert not [name for name in left if name.endswith(("_restoring", "_replaced"))]
+    assert getattr(run_refresh(settings), "kind", "full") == "full"
 
 
-async def _add_owner_of_another_name(settings: Settings) -> None:
-    engine = create_engine(settings.role_url("outlay_app", driver="asyncpg"), pool_size=1)
-    await factories.make_member(engine, await factories.make_organization(engine))
-    await engine.dispose()
-
-
-async def _all_of(settings: Settings, query: str) -> list[object]:
+async def _databases(settings: Settings) -> list[str]:
     connection = await connect(settings.admin_url())
     try:
-        return [row[0] for row in await connection.fetch(query)]
+        return [row["datname"] for row in await connection.fetch("SELECT datname FROM pg_database")]
     finally:
         await connection.close()
 
@@ -263,15 +254,9 @@ def test_an_older_schema_is_brought_up_to_date_and_a_newer_one_refused(
 @contextmanager
 def _empty_database(server_url: str) -> Iterator[str]:
     url = asyncio.run(server.clone(server_url, template="template0"))
-    asyncio.run(_grant(url))
+    asyncio.run(bootstrap(server.settings_for(Path("/nowhere"), url)))
     yield url
     asyncio.run(server.drop(url))
-
-
-async def _grant(url: str) -> None:
-    from backend.db.bootstrap import bootstrap
-
-    await bootstrap(server.settings_for(Path("/nowhere"), url))
 
 
 def test_nothing_is_touched_while_an_instance_runs_or_the_database_is_in_use(

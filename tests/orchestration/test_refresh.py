@@ -247,10 +247,8 @@ def test_marts_that_differ_from_postgresql_are_not_published(
         model = marts / f"{mart}.sql"
         model.write_text(change.format(model.read_text()))
 
-    with pytest.raises(RefreshFailed) as raised:
+    with pytest.raises(RefreshFailed, match="reconciliation: dim_tags,fct_daily_balance_history"):
         run_refresh(instance)
-    for mart in ("dim_tags", "fct_daily_balance_history"):
-        assert f"reconciliation: {mart}" in str(raised.value)
 
     assert resolve(instance.warehouse_dir) == before
 
