@@ -24,7 +24,7 @@ from backend.cli.database import prepare_database, running_database
 from backend.cli.home import AlreadyRunning, only_instance
 from backend.cli.restore import RestoreRefused, restore_backup
 from backend.db.bootstrap import bootstrap, connect
-from backend.db.dumps import DumpFailed
+from backend.db.dumps import DumpFailed, _place
 from backend.db.engine import create_engine, organization_session
 from backend.db.migrate import alembic_config
 from backend.identity.passwords import hash_password
@@ -369,6 +369,27 @@ def test_every_damaged_byte_and_every_cut_is_noticed(archive: Path, tmp_path: Pa
             unpack(damaged, _folder(tmp_path / f"cut{number}"))
 
 
+def test_a_damaged_compressed_one_is_noticed_or_whole_all_the_same(
+    archive: Path, tmp_path: Path
+) -> None:
+    """Gzip has bytes that mean nothing, such as a time."""
+    _archive(tmp_path / "whole.tar.gz", tmp_path / "source", _manifest())
+    whole = (tmp_path / "whole.tar.gz").read_bytes()
+    assert len(whole) < archive.stat().st_size / 2
+    noticed = 0
+    for place in range(0, len(whole), 7):
+        damaged = tmp_path / "damaged.tar.gz"
+        damaged.write_bytes(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
+        folder = _folder(tmp_path / f"flipped{place}")
+        try:
+            unpack(damaged, folder)
+        except BackupDamaged:
+            noticed += 1
+        else:
+            assert (folder / "folder" / "two").read_bytes() == b"2" * 5000
+    assert noticed > len(whole) / 7 * 0.9
+
+
 @pytest.mark.parametrize("name", ["../outside", "/outside", "folder/../../outside"])
 def test_nothing_is_written_outside(tmp_path: Path, name: str) -> None:
     (tmp_path / "content").write_text("content")
@@ -378,6 +399,11 @@ def test_nothing_is_written_outside(tmp_path: Path, name: str) -> None:
     with pytest.raises(BackupDamaged, match="does not belong"):
         unpack(tmp_path / "bad.tar", _folder(tmp_path / "inside"))
     assert not (tmp_path / "outside").exists()
+
+
+def test_a_dump_never_shows_the_password_to_who_lists_processes(settings: Settings) -> None:
+    assert settings.admin_url().password == server.SUPERUSER_PASSWORD
+    assert server.SUPERUSER_PASSWORD not in _place(settings.admin_url())
 
 
 def test_a_damaged_file_leaves_no_trace(home: Path, tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ Whatever is cut off or damaged lacks its manifest or does not agree with it.
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import io
 import os
@@ -24,6 +25,16 @@ MANIFEST = "manifest.json"
 FORMAT = 1
 
 _CHUNK = 2**20  # bytes
+# What reading one may raise, a name that comes twice or is both file and folder included.
+_DAMAGE = (
+    tarfile.TarError,
+    EOFError,
+    zlib.error,
+    gzip.BadGzipFile,
+    FileNotFoundError,
+    FileExistsError,
+    NotADirectoryError,
+)
 
 
 class BackupDamaged(Exception):
@@ -122,7 +133,7 @@ def unpack(file: Path, folder: Path) -> Manifest:
         with tarfile.open(file, "r:*") as tar:
             found = {member.name: _unpack(tar, member, folder) for member in tar}
         manifest = Manifest.model_validate_json((folder / MANIFEST).read_bytes())
-    except (tarfile.TarError, EOFError, zlib.error, FileNotFoundError, ValidationError) as error:
+    except (*_DAMAGE, ValidationError) as error:
         raise BackupDamaged(f"{file} is not a whole backup of Outlay: {error}") from error
     if manifest.format > FORMAT:
         raise BackupDamaged(f"{file} was made by a newer version of Outlay. Update, then restore.")

@@ -19,6 +19,7 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
+import asyncpg
 from fsspec.implementations.local import LocalFileSystem
 
 from backend.cli.archive import Manifest, new_archive
@@ -46,11 +47,19 @@ class _Database:
 
 
 def back_up(settings: Settings, file: Path, *, with_secrets: bool = False) -> Path:
-    """Write a new `file`. Raises BackupRefused, DumpFailed, DatabaseUnusable."""
+    """Write a new `file`. Raises BackupRefused, DumpFailed."""
     if file.exists():
         raise BackupRefused(f"{file} is there already. Name a new file.")
     if not file.absolute().parent.is_dir():
         raise BackupRefused(f"There is no folder {file.absolute().parent}.")
+    try:
+        _write(settings, file, with_secrets=with_secrets)
+    except (OSError, asyncpg.PostgresError) as error:
+        raise BackupRefused(f"The backup could not be made: {error}") from error
+    return file
+
+
+def _write(settings: Settings, file: Path, *, with_secrets: bool) -> None:
     with running_database(settings), _staging(settings.home) as staging, new_archive(file) as tar:
         database = asyncio.run(_describe(settings))
         with step("Generations", errors) as note:
@@ -82,7 +91,6 @@ def back_up(settings: Settings, file: Path, *, with_secrets: bool = False) -> Pa
                 )
             )
             note(f"{sum(part.bytes for part in tar.parts.values()) / 2**20:.1f} MiB")
-    return file
 
 
 def hold_generations(warehouse: Path, held: Path) -> list[str]:

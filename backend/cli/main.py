@@ -202,6 +202,7 @@ def _explained() -> Iterator[None]:
     from backend.db.dumps import DumpFailed
     from backend.db.embedded import EmbeddedPostgresError
     from backend.errors import OutlayError
+    from backend.warehouse.build import BuildInProgress
     from orchestration.dbt import DbtProjectError
 
     try:
@@ -212,6 +213,7 @@ def _explained() -> Iterator[None]:
         AlreadyRunning,
         BackupDamaged,
         BackupRefused,
+        BuildInProgress,
         DatabaseUnusable,
         DbtProjectError,
         DumpFailed,

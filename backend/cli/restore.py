@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import asyncpg
 from sqlalchemy.engine import URL
 
 from backend.cli.archive import Manifest, unpack
@@ -26,9 +27,11 @@ from backend.db.bootstrap import bootstrap, connect
 from backend.db.dumps import require_all_rows, restore
 from backend.db.migrate import known_revisions, upgrade
 from backend.settings import Secrets, Settings
+from backend.warehouse.build import sole_builder
 from backend.warehouse.generation import CURRENT
 
 _STAGING = "restore-"  # prefix of the folder in which a backup is unpacked
+_FORCE = "With --force it is replaced, and what is there now is lost."
 
 
 class RestoreRefused(Exception):
@@ -36,17 +39,19 @@ class RestoreRefused(Exception):
 
 
 def restore_backup(settings: Settings, file: Path, *, force: bool = False) -> None:
-    """Raises RestoreRefused, AlreadyRunning, BackupDamaged, DumpFailed, DatabaseUnusable."""
+    """Raises RestoreRefused, AlreadyRunning, BuildInProgress, BackupDamaged, DumpFailed,
+    DatabaseUnusable.
+    """
     if not file.is_file():
         raise RestoreRefused(f"There is no file {file}.")
     with only_instance(settings.home), _staging(settings.home) as staging:
         if not force:
             _require_empty(settings)
         with step("Backup", errors) as note:
-            manifest = unpack(file, staging)
+            manifest = _unpack(file, staging)
             _require_known(manifest)
             note(f"of {manifest.created_at:%Y-%m-%d %H:%M} UTC, by {manifest.app_version}")
-        with running_database(settings):
+        with running_database(settings), sole_builder(settings.warehouse_dir):
             prepare_roles(settings)
             database = _Replacement(settings)
             asyncio.run(database.require_free(force=force))
@@ -101,10 +106,13 @@ class _Replacement:
         asyncio.run(_execute(self._admin.set(database=self._new), "ANALYZE"))
 
     async def swap(self) -> None:
-        await self._maintain(
-            f'BEGIN; ALTER DATABASE "{self._name}" RENAME TO "{self._old}"; '
-            f'ALTER DATABASE "{self._new}" RENAME TO "{self._name}"; COMMIT'
-        )
+        try:
+            await self._maintain(
+                f'BEGIN; ALTER DATABASE "{self._name}" RENAME TO "{self._old}"; '
+                f'ALTER DATABASE "{self._new}" RENAME TO "{self._name}"; COMMIT'
+            )
+        except asyncpg.ObjectInUseError as error:
+            raise RestoreRefused(f"{error}. Stop what runs on it.") from None
         await bootstrap(self._settings)  # privileges of the schema
 
     async def drop_replaced(self) -> None:
@@ -117,9 +125,6 @@ class _Replacement:
 
     async def _maintain(self, statement: str) -> None:
         await _execute(self._admin.set(database="postgres"), statement)
-
-
-_FORCE = "With --force it is replaced, and what is there now is lost."
 
 
 async def _execute(url: URL, statement: str) -> None:
@@ -139,6 +144,13 @@ def _require_empty(settings: Settings) -> None:
     ):
         if place is not None and place.exists() and (place.is_file() or any(place.iterdir())):
             raise RestoreRefused(f"{settings.home} has {what} already. {_FORCE}")
+
+
+def _unpack(file: Path, staging: Path) -> Manifest:
+    try:
+        return unpack(file, staging)
+    except OSError as error:
+        raise RestoreRefused(f"{file} cannot be unpacked in {staging.parent}: {error}") from error
 
 
 def _require_known(manifest: Manifest) -> None:
