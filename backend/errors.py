@@ -61,10 +61,24 @@ class Forbidden(OutlayError):
     status = 403
 
 
+class NotAcceptable(OutlayError):
+    slug = "not-acceptable"
+    title = "No such format"
+    status = 406
+
+
 class Conflict(OutlayError):
     slug = "conflict"
     title = "Conflict"
     status = 409
+
+
+class Gone(OutlayError):
+    """It was there once, and is not kept any more."""
+
+    slug = "gone"
+    title = "No longer available"
+    status = 410
 
 
 class PreconditionFailed(OutlayError):

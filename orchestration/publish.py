@@ -65,6 +65,11 @@ def _audit(build: Build) -> Contents:
         raise dg.Failure(f"{error} Nothing is published.", allow_retries=False) from None
     return Contents(
         app_version=version("outlay"),
+        code=record.code,
+        kind=record.kind,
+        reason=record.reason,
+        changed=record.changed,
+        merged=record.merged,
         source=source,
         organizations=record.organizations,
         tables={
@@ -102,6 +107,9 @@ def _prune(context: dg.AssetExecutionContext, build: Build) -> list[str]:
 def _metadata(published: Generation, pruned: list[str]) -> dict[str, Any]:
     return {
         "generation": published.id,
+        "kind": published.kind,
+        "reason": published.reason,
+        "changed": dg.MetadataValue.json(published.changed or {}),
         "snapshot": published.source.snapshot,
         "as_of": dg.MetadataValue.timestamp(published.source.taken_at),
         "organizations": published.organizations,

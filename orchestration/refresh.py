@@ -8,7 +8,8 @@ from typing import Any
 import dagster as dg
 from adbc_driver_manager import OperationalError
 
-from backend.jobs.launcher import REFRESH_JOB
+from backend.jobs.launcher import FULL_TAG, REFRESH_JOB
+from backend.warehouse.build import BuildRecord
 from backend.warehouse.checks import store_checks
 from backend.warehouse.contents import Reconciled, Source
 from backend.warehouse.crash_points import CrashPoint, crash_point
@@ -19,10 +20,12 @@ from backend.warehouse.extract import (
     TableRead,
     extract,
 )
+from backend.warehouse.incremental.base import Base
 from backend.warehouse.reconcile import Comparison, reconcile
 from backend.warehouse.source_queries import TABLES
 from backend.warehouse.source_totals import SOURCE_TOTALS
 from orchestration.changes import observe
+from orchestration.code import code_fingerprint
 from orchestration.merging import merge_waiting
 from orchestration.resources import OWNERS, POOL, Build, table_metadata
 from orchestration.tables import describe
@@ -72,32 +75,49 @@ def extract_source(
 
     for merged in merge_waiting(context.instance, context.run):
         context.log.info("Run %s waited for what this run does.", merged)
-    build.start()
-    written, extraction = _extract(build, report)
+    code = code_fingerprint()
+    base = build.start(code)
+    written, extraction = _extract(build, base, report)
+    context.log.info("The refresh is %s. %s", extraction.kind, extraction.reason)
     record = build.record()
+    record.code = code
+    _describe(record, extraction, base)
     record.source = Source(
         snapshot=extraction.snapshot,
         taken_at=extraction.taken_at,
-        system_identifier=extraction.system_identifier,
-        timeline=extraction.timeline,
+        **asdict(extraction.origin),
         written=written,
     )
-    record.organizations = extraction.organizations
     record.save(build.folder)
     tables = describe(build.folder / "source.duckdb")
     for spec in _RAW:
         table = tables["raw", spec.key.path[-1]]
         yield dg.MaterializeResult(
-            asset_key=spec.key, metadata=table_metadata(table.columns, table.rows)
+            asset_key=spec.key,
+            metadata={
+                **table_metadata(table.columns, table.rows),
+                "kind": extraction.kind,
+                "reason": extraction.reason,
+            },
         )
 
 
-def _extract(build: Build, report: Callable[[TableRead], None]) -> tuple[str, Extraction]:
+def _describe(record: BuildRecord, extraction: Extraction, base: Base | str) -> None:
+    record.organizations = extraction.organizations
+    record.kind, record.reason = extraction.kind, extraction.reason
+    if extraction.changed is not None and isinstance(base, Base):
+        record.changed = asdict(extraction.changed)
+        record.merged = base.generation.merged + extraction.changed.lines
+
+
+def _extract(
+    build: Build, base: Base | str, report: Callable[[TableRead], None]
+) -> tuple[str, Extraction]:
     """What was written until now, and everything as a snapshot sees it that is taken thereafter."""
     url = build.settings.role_url("outlay_extract").render_as_string(hide_password=False)
     try:
         written = observe(url).written
-        return written, extract(url, build.folder, progress=report)
+        return written, extract(url, build.folder, base=base, progress=report)
     except OperationalError:  # PostgreSQL is away, restarting or full: the retry policy's
         raise
     except Exception as error:
@@ -189,7 +209,10 @@ def _table(rows: Sequence[Mapping[str, object]]) -> dg.TableMetadataValue:
 refresh_job = dg.define_asset_job(
     REFRESH_JOB,
     selection=dg.AssetSelection.all(),
-    description="Builds all marts anew and publishes them as one generation, or nothing.",
+    description=(
+        "Brings all marts up to date and publishes them as one generation, or nothing. With the tag "
+        f"{FULL_TAG}=true it reads and builds everything anew."
+    ),
     executor_def=dg.in_process_executor,
     # For a run whose process died; anew, since a generation is the work of one run.
     tags={"dagster/max_retries": "1", "dagster/retry_strategy": "ALL_STEPS"},

@@ -10,6 +10,7 @@ from typing import Any
 
 import dagster as dg
 
+from backend.jobs.launcher import FULL_TAG
 from backend.settings import Settings
 from backend.warehouse.build import (
     BuildInProgress,
@@ -18,8 +19,11 @@ from backend.warehouse.build import (
     build_dir,
     new_build,
     sole_builder,
+    was_incremental_and_failed,
 )
 from backend.warehouse.crash_points import CrashPoint, armed
+from backend.warehouse.extract import ASKED_FOR
+from backend.warehouse.incremental.base import Base, find_base
 
 POOL = "warehouse"  # of every asset: one run at a time
 OWNERS = ["team:data"]
@@ -32,14 +36,24 @@ class Build:
     settings: Settings
     run_id: str
     crash_at: CrashPoint | None
+    full: bool = False  # asked for
 
     @property
     def folder(self) -> Path:
         return build_dir(self.settings.warehouse_dir)
 
-    def start(self) -> None:
-        """Begin anew; what a former run left is gone then."""
+    def start(self, code: str) -> Base | str:
+        """Begin anew; what a former run left is gone then.
+
+        Answers what to go on from, or why everything is to be read.
+        """
+        failed = was_incremental_and_failed(self.folder)
         new_build(self.settings.warehouse_dir, self.run_id, datetime.now(UTC))
+        if self.full:
+            return ASKED_FOR
+        if failed:
+            return "The last refresh was an incremental one and failed."
+        return find_base(self.settings.warehouse_dir, code)
 
     def record(self) -> BuildRecord:
         """What this run has done so far; fails when the build place holds another run's work."""
@@ -59,7 +73,12 @@ def build_resource(settings: Settings) -> dg.ResourceDefinition:
         try:
             with sole_builder(settings.warehouse_dir):
                 run = context.run
-                yield Build(settings, run.run_id if run else "", armed(settings.crash_at))
+                yield Build(
+                    settings,
+                    run.run_id if run else "",
+                    armed(settings.crash_at),
+                    full=run is not None and run.tags.get(FULL_TAG) == "true",
+                )
         except BuildInProgress as error:
             raise dg.Failure(str(error), allow_retries=False) from None
 

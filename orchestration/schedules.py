@@ -4,7 +4,7 @@ import time
 
 import dagster as dg
 
-from backend.jobs.launcher import REFRESH_JOB
+from backend.jobs.launcher import FULL_TAG, REFRESH_JOB
 from backend.settings import Settings
 from backend.warehouse.generation import read, resolve
 from orchestration.changes import Pace, Refreshes, Watch, decide, observe
@@ -24,8 +24,11 @@ nightly = dg.ScheduleDefinition(
     job=refresh_job,
     cron_schedule="15 0 * * *",
     execution_timezone="UTC",
-    description="Days go by without writes too: balances are carried on, periods open and close.",
-    tags={"outlay/trigger": "nightly"},
+    description=(
+        "Days go by without writes too: balances are carried on, periods open and close. In full, "
+        "so that whatever an incremental refresh might have missed lasts a day at most."
+    ),
+    tags={"outlay/trigger": "nightly", FULL_TAG: "true"},
     default_status=dg.DefaultScheduleStatus.RUNNING,
 )
 

@@ -6,9 +6,11 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Response
 
-from api.answers import answer, headers, refuse_repetition
+from api.answers import RESPONSES as ANSWERS
+from api.answers import CurrentCaller, answer, headers
 from api.deps import CurrentScope, WarehouseDep
 from api.problems import READ_RESPONSES
+from api.query_parameters import naming_parameters, refuse_repetition
 from api.schemas.analytics import (
     AnalyticsStatus,
     DatasetAnswer,
@@ -17,7 +19,6 @@ from api.schemas.analytics import (
     TagInsightParameters,
 )
 from backend.analytics import questions
-from backend.analytics.asking import ask
 from backend.errors import Unavailable
 
 router = APIRouter(
@@ -53,43 +54,40 @@ async def get_analytics_status(
         return AnalyticsStatus(available=False, detail=error.detail)
 
 
-@router.get("/spending-by-tag", response_model=DatasetAnswer)
+@router.get("/spending-by-tag", response_model=DatasetAnswer, responses=ANSWERS)
 async def get_spending_by_tag(
     parameters: Annotated[TagInsightParameters, Query()],
-    scope: CurrentScope,
-    warehouse: WarehouseDep,
+    caller: CurrentCaller,
 ) -> Response:
     """What was spent under each tag and currency, the most first; untagged spending has no tag.
 
     A transaction counts under each of its tags, so that the rows do not add up to all spending.
     """
-    spec = questions.spending_by_tag(parameters.limit, parameters.offset)
-    async with warehouse.snapshot() as snapshot:
-        return answer(snapshot, await ask(snapshot, scope, spec, parameters.common()))
+    with naming_parameters():
+        spec = parameters.of(questions.spending_by_tag())
+        return await answer(caller, spec, parameters.common())
 
 
-@router.get("/trends", response_model=DatasetAnswer)
+@router.get("/trends", response_model=DatasetAnswer, responses=ANSWERS)
 async def get_trends(
     parameters: Annotated[InsightParameters, Query()],
-    scope: CurrentScope,
-    warehouse: WarehouseDep,
+    caller: CurrentCaller,
 ) -> Response:
     """Income, spending, what remained and the share of income saved, by month and currency.
 
     The first month that the range touches counts whole.
     """
-    spec = questions.trends(parameters.limit, parameters.offset)
-    async with warehouse.snapshot() as snapshot:
-        return answer(snapshot, await ask(snapshot, scope, spec, parameters.common()))
+    with naming_parameters():
+        spec = parameters.of(questions.trends())
+        return await answer(caller, spec, parameters.common())
 
 
-@router.get("/balance-history", response_model=DatasetAnswer)
+@router.get("/balance-history", response_model=DatasetAnswer, responses=ANSWERS)
 async def get_balance_history(
     parameters: Annotated[InsightParameters, Query()],
-    scope: CurrentScope,
-    warehouse: WarehouseDep,
+    caller: CurrentCaller,
 ) -> Response:
     """The balance of each account on each day."""
-    spec = questions.balance_history(parameters.limit, parameters.offset)
-    async with warehouse.snapshot() as snapshot:
-        return answer(snapshot, await ask(snapshot, scope, spec, parameters.common()))
+    with naming_parameters():
+        spec = parameters.of(questions.balance_history())
+        return await answer(caller, spec, parameters.common())

@@ -66,6 +66,7 @@ WITH RECURSIVE windows AS (
 SELECT budget_id,
     coalesce(sum(converted) FILTER (WHERE is_spent AND is_own), 0) AS own,
     coalesce(sum(converted) FILTER (WHERE is_spent), 0) AS total,
+    coalesce(sum(converted) FILTER (WHERE is_spent AND date > :today), 0) AS ahead,
     coalesce(sum(converted) FILTER (WHERE is_pending), 0) AS pending,
     coalesce(sum(converted) FILTER (WHERE is_pending AND date < :overdue_before), 0) AS overdue,
     coalesce(sum(converted) FILTER (WHERE NOT is_spent), 0) AS committed,
@@ -96,6 +97,7 @@ async def spending(
         row.budget_id: Spending(
             own=row.own,
             total=row.total,
+            ahead=row.ahead,
             pending=row.pending,
             overdue=row.overdue,
             committed=row.committed,

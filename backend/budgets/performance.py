@@ -16,13 +16,14 @@ class Spending:
     """What was spent in one period, in the budget's currency.
 
     `own` is on the budget itself, `total` on it and all below it, and so are `own_committed` and
-    `committed`. `pending` and `overdue` are the parts of the total that are not yet paid, and that
-    should have been. `unconverted` lines are
-    missing from every amount, for want of an exchange rate.
+    `committed`. Parts of the total are `ahead`, booked for days to come, `pending`, not yet paid,
+    and `overdue`, which should have been. `unconverted` lines are missing from every amount, for
+    want of an exchange rate.
     """
 
     own: Decimal = ZERO
     total: Decimal = ZERO
+    ahead: Decimal = ZERO
     pending: Decimal = ZERO
     overdue: Decimal = ZERO
     committed: Decimal = ZERO
@@ -53,17 +54,18 @@ class Performance:
 def performance(period: Period, allocated: Decimal, spending: Spending, today: date) -> Performance:
     """Figures as of the end of `today`.
 
-    The burn rate is what was spent over the days gone by, this one included. It goes on to the end
-    of the period in the projection, whose variance is what would be left (negative: missing). The
-    money is exhausted on the first day on which what remains is used up at that rate; None when it
-    lasts.
+    The burn rate is what was spent until today over the days gone by, this one included. It goes on
+    to the end of the period in the projection, which is at least what is booked already, and whose
+    variance is what would be left (negative: missing). The money is exhausted on the first day on
+    which what remains is used up at that rate; None when it lasts.
     """
     length = (period.ends_on - period.starts_on).days + 1
     elapsed = min(max((today - period.starts_on).days + 1, 0), length)
     left = length - elapsed
     remaining = allocated - spending.total - spending.committed
-    burn = max(spending.total, ZERO) / elapsed if elapsed else ZERO
-    projected = spending.total + burn * left
+    until_today = spending.total - spending.ahead
+    burn = max(until_today, ZERO) / elapsed if elapsed else ZERO
+    projected = max(spending.total, until_today + burn * left)
     used = utilisation(allocated, spending.total)
     gone = Decimal(elapsed * 100) / length
     return Performance(

@@ -18,7 +18,7 @@ from typing import Self
 import psutil
 from pydantic import BaseModel
 
-from backend.warehouse.contents import DbtResults, Reconciled, Source
+from backend.warehouse.contents import DbtResults, Kind, Reconciled, Source
 from backend.warehouse.generation import sweep
 
 LOCK = "build.lock"
@@ -41,6 +41,11 @@ class BuildRecord(BaseModel):
     started_at: datetime
     source: Source | None = None
     organizations: int | None = None
+    code: str | None = None
+    kind: Kind = "full"
+    reason: str | None = None
+    changed: dict[str, int] | None = None
+    merged: int = 0
     dbt: DbtResults | None = None
     reconciliation: list[Reconciled] | None = None
 
@@ -57,6 +62,18 @@ class BuildRecord(BaseModel):
 
     def save(self, build: Path) -> None:
         (build / RECORD).write_text(self.model_dump_json(indent=2))
+
+
+def was_incremental_and_failed(build: Path) -> bool:
+    """Whether an incremental refresh had read its part, and then was not published.
+
+    Its base may be what it failed on: only a full refresh is sure not to fail on it again.
+    """
+    try:
+        left = BuildRecord.model_validate_json((build / RECORD).read_text())
+    except (FileNotFoundError, ValueError):  # nothing there, or killed while it was written
+        return False
+    return left.kind == "incremental"
 
 
 def build_dir(warehouse: Path) -> Path:

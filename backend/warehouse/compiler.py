@@ -13,7 +13,7 @@ from backend.warehouse import column_types
 from backend.warehouse.compiled import Compiled, OutputColumn, Paging
 from backend.warehouse.datasets import Dataset
 from backend.warehouse.groups import compile_groups
-from backend.warehouse.resolve import ResolvedSpec
+from backend.warehouse.resolve import ResolvedSpec, asks_for_days
 from backend.warehouse.rows import compile_rows
 from backend.warehouse.source import Source
 
@@ -28,6 +28,8 @@ def compile_query(
     spec = resolved.spec
     paging = paging or Paging(spec.limit, spec.offset)
     source = Source(dataset, scope, resolved.calendar)
+    if asks_for_days(dataset, resolved):
+        source.prefer_days()
     if resolved.period:
         source.within(resolved.period, resolved.earlier)
     for pointer, condition in resolved.conditions:

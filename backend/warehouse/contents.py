@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from datetime import datetime
 from decimal import Decimal
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
+
+Kind = Literal["full", "incremental"]
 
 
 class _Frozen(BaseModel):
@@ -16,14 +19,16 @@ class Source(_Frozen):
     """The PostgreSQL snapshot of everything that was read, as `pg_current_snapshot()` names it.
 
     A restore changes the system identifier or the timeline; None where the server does not tell.
-    `written` stands for PostgreSQL's counters of written rows just before the snapshot: while they
-    are the same, there is nothing newer than this generation.
+    `storage` names the tables' storage, which a restore into the same server changes too. `written`
+    stands for PostgreSQL's counters of written rows just before the snapshot: while they are the
+    same, there is nothing newer than this generation.
     """
 
     snapshot: str
     taken_at: datetime
     system_identifier: str | None = None
     timeline: int | None = None
+    storage: str | None = None
     written: str | None = None
 
 
@@ -50,7 +55,18 @@ class Reconciled(_Frozen):
 
 
 class Contents(_Frozen):
+    """`code` names all that makes a generation what it is but the source: only of the same code can
+    the next one go on from it. `reason` says why it was built in full, or on what it was built.
+    `changed` counts what an incremental refresh made anew; `merged` adds up the lines of all since
+    the last full one, which lie behind those that are stored in order.
+    """
+
     app_version: str
+    code: str | None = None
+    kind: Kind = "full"
+    reason: str | None = None
+    changed: dict[str, int] | None = None
+    merged: int = 0
     source: Source
     organizations: int
     tables: dict[str, int]  # rows by mart

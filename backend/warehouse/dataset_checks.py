@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from backend.warehouse.datasets import Dataset
 
 
+Tables = Mapping[str, Mapping[str, str]]  # table -> column -> DuckDB type
+
+
 class DatasetError(Exception):
     """Metadata that must not be served; names the dataset, the key and the reason."""
 
@@ -30,10 +33,11 @@ class DatasetError(Exception):
         self.reason = reason
 
 
-def check(dataset: Dataset, datasets: Mapping[str, Dataset]) -> None:
+def check(dataset: Dataset, datasets: Mapping[str, Dataset], tables: Tables) -> None:
     """Raise DatasetError for the first fault."""
     _check_columns_exist(dataset)
     _check_filters(dataset)
+    _check_copy(dataset, tables)
     _check_access(dataset)
     for name in dataset.measures:
         _check_measure(dataset, name)
@@ -81,6 +85,19 @@ def _check_filters(dataset: Dataset) -> None:
     _check_kind(dataset, "filters.tag_id_column", filters.tag_id_column, Kind.UUID, lists=True)
     if dataset.meta.time_grain is not None and filters.date_column is None:
         raise DatasetError(dataset.id, "time_grain", "needs filters.date_column")
+
+
+def _check_copy(dataset: Dataset, tables: Tables) -> None:
+    copy = dataset.meta.by_date
+    if copy is None:
+        return
+    if dataset.filters.date_column is None:
+        raise DatasetError(dataset.id, "by_date", "needs filters.date_column")
+    if copy not in tables:
+        suggestion = did_you_mean(copy, list(tables))
+        raise DatasetError(dataset.id, "by_date", f"there is no table {copy!r}. {suggestion}")
+    if tables[copy] != tables[dataset.id]:
+        raise DatasetError(dataset.id, "by_date", f"{copy!r} has other columns")
 
 
 def _check_access(dataset: Dataset) -> None:

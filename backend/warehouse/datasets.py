@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from backend.errors import did_you_mean
 from backend.warehouse import column_types
 from backend.warehouse.column_types import ColumnType
-from backend.warehouse.dataset_checks import DatasetError, check
+from backend.warehouse.dataset_checks import DatasetError, Tables, check
 from backend.warehouse.manifest import MARTS, Mart, read_marts
 from backend.warehouse.metadata import (
     Access,
@@ -27,8 +27,6 @@ from backend.warehouse.metadata import (
 __all__ = ["Column", "Dataset", "DatasetError", "load_datasets"]
 
 _IDENTIFIER = re.compile(r"[a-z][a-z0-9_]*")
-
-Columns = Mapping[str, Mapping[str, str]]  # table -> column -> DuckDB type
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,8 +76,13 @@ class Dataset:
     def relation(self) -> str:
         return f'"{MARTS}"."{self.id}"'
 
+    @property
+    def relation_by_date(self) -> str:
+        """The same rows, by organization and date if they are stored in that order too."""
+        return f'"{MARTS}"."{self.meta.by_date or self.id}"'
 
-def load_datasets(manifest: Path | Mapping[str, Any], columns: Columns) -> dict[str, Dataset]:
+
+def load_datasets(manifest: Path | Mapping[str, Any], columns: Tables) -> dict[str, Dataset]:
     """Every dataset of a build, by id; `columns` are those of the built file.
 
     Raises DatasetError for the first fault. A table without metadata is a fault too: a mart is
@@ -92,13 +95,13 @@ def load_datasets(manifest: Path | Mapping[str, Any], columns: Columns) -> dict[
     declared = [mart for mart in marts.values() if mart.meta.get("dataset", False) is not False]
     datasets = {mart.name: _load(mart, columns) for mart in declared}
     for dataset in datasets.values():
-        check(dataset, datasets)
+        check(dataset, datasets, columns)
         dataset.targets.update({name: datasets[join.to] for name, join in dataset.joins.items()})
         dataset.instead.update(_counted_once(dataset, datasets))
     return datasets
 
 
-def _load(mart: Mart, columns: Columns) -> Dataset:
+def _load(mart: Mart, columns: Tables) -> Dataset:
     if not _IDENTIFIER.fullmatch(mart.name):
         raise DatasetError(mart.name, "name", "is not a plain lower-case identifier")
     if mart.name not in columns:

@@ -1,6 +1,7 @@
-"""PostgreSQL to DuckDB: every table that the marts need, as one snapshot saw it.
+"""PostgreSQL to DuckDB: what the marts need, as one snapshot saw it.
 
-The rows stream as Arrow batches, so memory does not grow with the tables.
+A full refresh reads every table whole; an incremental one reads, of the large ones, what changed
+since its base. The rows stream as Arrow batches, so memory does not grow with the tables.
 """
 
 from __future__ import annotations
@@ -12,19 +13,24 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from time import perf_counter
-from typing import Any
 
 import duckdb
-from adbc_driver_manager import Error as DriverError
 from adbc_driver_manager.dbapi import Cursor
 from adbc_driver_postgresql import dbapi
 
+from backend.warehouse.contents import Kind
+from backend.warehouse.incremental.base import Base, Origin, why_not_since
+from backend.warehouse.incremental.carried import CARRIED
+from backend.warehouse.incremental.changed_part import ChangedPart, find_changed_part
+from backend.warehouse.incremental.changed_world import PARTIAL, of_changed
 from backend.warehouse.source_queries import TABLES, SourceTable
+from backend.warehouse.source_reader import copy_table, identity, insert, one, storage
 from backend.warehouse.source_totals import SOURCE_TOTALS
 
 SOURCE_FILE = "source.duckdb"
 TARGET_FILE = "outlay.duckdb"
 TOTALS_TABLE = "source_totals"
+ASKED_FOR = "It was asked for."
 
 _MEMORY_LIMIT = "1GB"  # batches pass through; more would only cache what is already on disk
 
@@ -41,25 +47,61 @@ class TableRead:
 
 
 @dataclass(frozen=True, slots=True)
+class Changed:
+    """What an incremental refresh makes anew: days of accounts with their lines, and accounts."""
+
+    days: int
+    accounts: int
+    lines: int
+
+
+@dataclass(frozen=True, slots=True)
 class Extraction:
-    """`tables` maps each raw table to its rows. `snapshot` is `pg_current_snapshot()` as text;
-    the system identifier and timeline are None where the role may not read them.
+    """`tables` maps each raw table to its rows. `snapshot` is `pg_current_snapshot()` as text.
+
+    `reason` says why it is a full one, or which generation it goes on from; `changed` is None then.
     """
 
     snapshot: str
     taken_at: datetime
-    system_identifier: str | None
-    timeline: int | None
+    origin: Origin
     tables: dict[str, int]
-    organizations: int
+    kind: Kind
+    reason: str
+    changed: Changed | None
+
+    @property
+    def organizations(self) -> int:
+        return self.tables["organizations"]
+
+
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """One snapshot of PostgreSQL on its way into `target`."""
+
+    cursor: Cursor
+    target: duckdb.DuckDBPyConnection
+    progress: Callable[[TableRead], None]
+    tables: dict[str, int]
+
+    def read(self, name: str, copy: Callable[[], int]) -> None:
+        started = perf_counter()
+        self.tables[name] = copy()
+        self.progress(TableRead(name, self.tables[name], perf_counter() - started))
 
 
 def extract(
-    url: str, build_dir: Path, *, progress: Callable[[TableRead], None] | None = None
+    url: str,
+    build_dir: Path,
+    *,
+    base: Base | str = ASKED_FOR,
+    progress: Callable[[TableRead], None] = lambda _: None,
 ) -> Extraction:
-    """Read everything at `url` (libpq, role outlay_extract) into a new `build_dir/source.duckdb`.
+    """Read from `url` (libpq, role outlay_extract) into a new `build_dir/source.duckdb`.
 
-    `progress` is called after each table. Raises NoOrganizations; the last build is gone by then.
+    `base` is what an incremental refresh starts from; its marts are copied to `outlay.duckdb` then.
+    Where it is a reason instead, or the source tells one, everything is read. `progress` is called
+    after each table. Raises NoOrganizations; the last build is gone by then.
     """
     build_dir.mkdir(parents=True, exist_ok=True)
     _clear(build_dir)
@@ -68,38 +110,36 @@ def extract(
         source.cursor() as cursor,
         duckdb.connect(build_dir / SOURCE_FILE, config={"memory_limit": _MEMORY_LIMIT}) as target,
     ):
-        system_identifier, timeline = _identity(cursor)
+        system_identifier, timeline = identity(cursor)
         # Autocommit leaves the transaction to us: the driver's own has another isolation level.
         cursor.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
         # Whole tables are joined and summed. The planner takes joins by (organization, id) for far
         # smaller than they are, and of its plans only nested loops turn seconds into hours then.
         cursor.execute("SET LOCAL work_mem = '64MB'")
         cursor.execute("SET LOCAL enable_nestloop = off")
-        snapshot, taken_at = _one(
+        snapshot, taken_at = one(
             cursor, "SELECT pg_current_snapshot()::text, transaction_timestamp()"
         )
+        origin = Origin(system_identifier, timeline, storage(cursor))
         target.execute("CREATE SCHEMA raw")
-        tables = {}
-        for table in TABLES:
-            started = perf_counter()
-            tables[table.name] = _copy_table(cursor, target, table)
-            if table.name == "organizations" and not tables[table.name]:
-                raise NoOrganizations("There is nothing to build: no organization exists.")
-            if progress:
-                progress(TableRead(table.name, tables[table.name], perf_counter() - started))
-        started = perf_counter()
-        tables[TOTALS_TABLE] = _copy_totals(cursor, target)
-        if progress:
-            progress(TableRead(TOTALS_TABLE, tables[TOTALS_TABLE], perf_counter() - started))
+        reading = _Reading(cursor, target, progress, {})
+        _read_small(reading)
+        part = _part(reading, base, origin)
+        _read_large(reading, part)
         cursor.execute("COMMIT")
         target.execute(
             "CREATE TABLE raw.snapshot AS SELECT $1 AS snapshot, $2::TIMESTAMPTZ AS taken_at, "
             "$3::VARCHAR AS system_identifier, $4::INTEGER AS timeline",
             [snapshot, taken_at, system_identifier, timeline],
         )
-    return Extraction(
-        snapshot, taken_at, system_identifier, timeline, tables, tables["organizations"]
-    )
+    tables = reading.tables
+    if isinstance(part, str) or isinstance(base, str):
+        return Extraction(snapshot, taken_at, origin, tables, "full", str(part), None)
+    shutil.copyfile(base.database, build_dir / TARGET_FILE)
+    lines = tables["transactions"] + tables["cloud_costs"]
+    changed = Changed(part.days, part.accounts, lines)
+    reason = f"It goes on from {base.generation.id}."
+    return Extraction(snapshot, taken_at, origin, tables, "incremental", reason, changed)
 
 
 def _clear(build_dir: Path) -> None:
@@ -111,64 +151,56 @@ def _clear(build_dir: Path) -> None:
             stale.unlink()
 
 
-def _copy_table(cursor: Cursor, target: duckdb.DuckDBPyConnection, table: SourceTable) -> int:
-    columns = ", ".join(f"{name} {kind}" for name, kind in table.columns.items())
-    target.execute(f"CREATE TABLE raw.{table.name} ({columns})")
-    cursor.execute(table.query)
-    return _insert(cursor, target, f"INSERT INTO raw.{table.name} BY NAME FROM batches")
+def _read_small(reading: _Reading) -> None:
+    for table in TABLES:
+        if table.name not in PARTIAL:
+            reading.read(table.name, lambda t=table: copy_table(reading.cursor, reading.target, t))
+        if table.name == "organizations" and not reading.tables[table.name]:
+            raise NoOrganizations("There is nothing to build: no organization exists.")
 
 
-def _copy_totals(cursor: Cursor, target: duckdb.DuckDBPyConnection) -> int:
+def _part(reading: _Reading, base: Base | str, origin: Origin) -> ChangedPart | str:
+    if isinstance(base, str):
+        return base
+    why_not = why_not_since(base, origin, reading.cursor)
+    return why_not or find_changed_part(reading.cursor, reading.target, base)
+
+
+def _read_large(reading: _Reading, part: ChangedPart | str) -> None:
+    def copy(table: SourceTable) -> int:
+        if isinstance(part, str):
+            return copy_table(reading.cursor, reading.target, table)
+        return part.copy(reading.cursor, reading.target, table)
+
+    for table in TABLES:
+        if table.name in PARTIAL:
+            reading.read(table.name, lambda t=table: copy(t))
+    reading.read(TOTALS_TABLE, lambda: _copy_totals(reading.cursor, reading.target, part))
+
+
+def _copy_totals(
+    cursor: Cursor, target: duckdb.DuckDBPyConnection, part: ChangedPart | str
+) -> int:
+    """What PostgreSQL adds up; of a part, with what the unchanged rest of the base amounts to."""
+    columns = "fact, organization_id, currency, rows, amount"
     target.execute(
-        f"CREATE TABLE raw.{TOTALS_TABLE} (fact VARCHAR, organization_id UUID, currency VARCHAR, "
+        "CREATE TEMP TABLE parts (fact VARCHAR, organization_id UUID, currency VARCHAR, "
         "rows BIGINT, amount DECIMAL(38, 12))"
     )
-    inserted = 0
     for mart, query in SOURCE_TOTALS.items():
-        cursor.execute(query)
-        inserted += _insert(
-            cursor,
-            target,
-            f"INSERT INTO raw.{TOTALS_TABLE} BY NAME "  # noqa: S608  # a constant
-            "SELECT concat_ws('.', $mart, measure) AS fact, * EXCLUDE (measure) FROM batches",
-            {"mart": mart},
-        )
-    return inserted
-
-
-def _insert(
-    cursor: Cursor,
-    target: duckdb.DuckDBPyConnection,
-    statement: str,
-    values: dict[str, str] | None = None,
-) -> int:
-    """Run `statement` over the cursor's result, which it knows as `batches`; answers the rows."""
-    with cursor.fetch_record_batch() as batches:
-        target.register("batches", batches)
-        (inserted,) = target.execute(statement, values or {}).fetchone() or (0,)
-        target.unregister("batches")
-    return int(inserted)
-
-
-def _identity(cursor: Cursor) -> tuple[str | None, int | None]:
-    """Which server this is and which of its histories, as far as the role may know.
-
-    A restore changes one or the other. Asked first, since a refusal would end the transaction.
-    """
-    try:
-        system_identifier, timeline = _one(
-            cursor,
-            "SELECT s.system_identifier::text, c.timeline_id "
-            "FROM pg_control_system() s, pg_control_checkpoint() c",
-        )
-    except DriverError:
-        return None, None
-    return system_identifier, timeline
-
-
-def _one(cursor: Cursor, query: str) -> tuple[Any, ...]:
-    cursor.execute(query)
-    row: tuple[Any, ...] | None = cursor.fetchone()
-    if row is None:
-        raise LookupError(f"No row came from: {query}")
-    return row
+        fact = f"concat_ws('.', '{mart}', measure) AS fact, * EXCLUDE (measure)"
+        statement = f"INSERT INTO parts BY NAME SELECT {fact} FROM "  # noqa: S608  # constants
+        if isinstance(part, ChangedPart) and mart in CARRIED:
+            changed = of_changed(query)
+            insert(cursor, target, changed, f"{statement} batches", parameters=part.parameters)
+            target.execute(f"{statement} ({CARRIED[mart]})")
+        else:
+            insert(cursor, target, query, f"{statement} batches")
+    target.execute(
+        f"CREATE TABLE raw.{TOTALS_TABLE} AS "  # noqa: S608  # constants
+        "SELECT * REPLACE (rows::BIGINT AS rows, amount::DECIMAL(38, 12) AS amount) FROM ("
+        f"SELECT {columns.replace('rows, amount', 'sum(rows) AS rows, sum(amount) AS amount')} "
+        "FROM parts GROUP BY ALL)"
+    )
+    (totals,) = target.execute(f"SELECT count(*) FROM raw.{TOTALS_TABLE}").fetchone() or (0,)  # noqa: S608
+    return int(totals)

@@ -161,6 +161,7 @@ class DatasetMeta(_Strict):
     time_grain: Grain | None = Field(None, strict=False)
     filters: Filters = Filters()
     access: Access
+    by_date: Name | None = None  # a mart of the same rows, stored by organization and date
     joins: dict[Name, Join] = Field(default_factory=dict)
     measures: dict[Name, Measure] = Field(default_factory=dict)
     sample_questions: Names = ()

@@ -59,6 +59,7 @@ class Source:
         self.mixes_joined = False  # whether one condition is on a joined column and one's own
         self._period: Period | None = None
         self._earlier: Earlier | None = None
+        self._is_of_days = False
         self._needs_day = False
         self._needs_rowid = False
         self._looks_up_lists = False
@@ -113,6 +114,10 @@ class Source:
             return f"CAST(date_trunc('{unit}', {sql}) AS DATE)"
         moved = f"date_trunc('{unit}', {sql} - to_months({months})) + to_months({months})"
         return f"CAST({moved} AS DATE)"
+
+    def prefer_days(self) -> None:
+        """The rows wanted are of some days: whoever sees all of a day reads them where they lie."""
+        self._is_of_days = True
 
     def within(self, period: Period, earlier: Earlier | None) -> None:
         self._period, self._earlier = period, earlier
@@ -209,10 +214,15 @@ class Source:
         ]
         selected = ", ".join(shown) or 'true AS "_row"'
         return "\nUNION ALL\n".join(
-            f"  SELECT {selected} FROM {dataset.relation}"  # noqa: S608  # allow-listed names
+            f"  SELECT {selected} FROM {self._relation(dataset)}"  # noqa: S608  # allow-listed names
             f" WHERE {' AND '.join([branch, *conditions])}"
             for branch in branches(dataset, self.scope, self.parameters)
         )
+
+    def _relation(self, dataset: Dataset) -> str:
+        if dataset is self.dataset and self._is_of_days and self.scope.sees_whole_organization:
+            return dataset.relation_by_date
+        return dataset.relation
 
     def _need(self, reference: Reference) -> Reference:
         column = reference.column

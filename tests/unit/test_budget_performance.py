@@ -22,6 +22,17 @@ def test_figures_in_the_middle_of_a_period() -> None:
     assert found.exhausted_on == date(2025, 4, 16)  # 90 at 15 a day, from the 11th on
 
 
+def test_what_is_booked_ahead_does_not_burn() -> None:
+    """Rent booked for the 28th is not spent by the day; the projection has it all the same."""
+    rent = Spending(total=Decimal(150), ahead=Decimal(120))
+    found = performance(APRIL, Decimal(300), rent, date(2025, 4, 10))
+    assert (found.spent, found.remaining, found.burn_rate) == (150, 150, 3)
+    assert found.projected_spend == 150
+    small = Spending(total=Decimal(150), ahead=Decimal(20))
+    found = performance(APRIL, Decimal(300), small, date(2025, 4, 10))
+    assert (found.burn_rate, found.projected_spend) == (13, 390)
+
+
 def test_money_that_lasts_is_never_exhausted() -> None:
     spent = Spending(total=Decimal(100))
     found = performance(APRIL, Decimal(300), spent, date(2025, 4, 10))

@@ -10,7 +10,7 @@ from backend.periods import Calendar, Grain
 from backend.scope import Role, Scope
 from backend.warehouse.compiled import Compiled, Paging
 from backend.warehouse.compiler import compile_query
-from backend.warehouse.datasets import load_datasets
+from backend.warehouse.datasets import Dataset, load_datasets
 from backend.warehouse.resolve import resolve
 from backend.warehouse.spec import Fill, QuerySpec
 from tests.warehouse.hand_made import (
@@ -26,7 +26,20 @@ from tests.warehouse.hand_made import (
     make_manifest,
 )
 
+COPY = "fct_transactions_by_date"
 DATASETS = load_datasets(make_manifest(), TABLES)
+
+
+def with_a_copy() -> Dataset:
+    """`fct_transactions`, stored by date as well."""
+    manifest = make_manifest()
+    manifest["nodes"]["model.outlay.fct_transactions"]["config"]["meta"]["by_date"] = COPY
+    meta = {"dataset": False}
+    copy = {"resource_type": "model", "name": COPY, "schema": "marts", "description": "A copy."}
+    manifest["nodes"][f"model.outlay.{COPY}"] = copy | {"config": {"meta": meta}, "columns": {}}
+    tables = TABLES | {COPY: TABLES["fct_transactions"]}
+    return load_datasets(manifest, tables)["fct_transactions"]
+
 
 OWNER = Scope(BOB, ACME, Role.OWNER)
 MEMBER = Scope(ALICE, ACME, Role.MEMBER)
@@ -46,9 +59,10 @@ class Case:
     fiscal_start: int = 1
     zurich: bool = False
     paging: Paging | None = None
+    has_copy: bool = False
 
     def compiled(self) -> Compiled:
-        dataset = DATASETS[self.spec["dataset"]]
+        dataset = with_a_copy() if self.has_copy else DATASETS[self.spec["dataset"]]
         calendar = Calendar("Europe/Zurich" if self.zurich else "UTC", self.fiscal_start)
         resolved = resolve(dataset, QuerySpec.model_validate(self.spec), NOON, calendar)
         return compile_query(dataset, resolved, self.scope, self.paging)
@@ -362,6 +376,21 @@ CASES: dict[str, Case] = {
             "totals": {},
         },
         paging=Paging(5, after=(1, Decimal("6.0000"), "Vendor 1", "EUR"), keyed=True),
+    ),
+    **{
+        f"days_of_{whose}": Case(
+            scope,
+            {
+                "dataset": "fct_transactions",
+                "measures": ["total"],
+                "filters": [where("booking_date", "during", "last_month")],
+            },
+            has_copy=True,
+        )
+        for whose, scope in (("the_organization", OWNER), ("a_member", MEMBER))
+    },
+    "all_days_of_the_organization": Case(
+        OWNER, {"dataset": "fct_transactions", "measures": ["total"]}, has_copy=True
     ),
     "every_row": Case(MEMBER, {"dataset": "dim_tags"}, paging=Paging()),
 }

@@ -224,6 +224,24 @@ FAULTS: dict[str, tuple[str, Spoil, str, str]] = {
         "joins.account.to",
         "Did you mean 'dim_accounts'",
     ),
+    "a copy that is not there": (
+        "fct_transactions",
+        lambda m: m.update(by_date="fct_monthly_trend"),
+        "by_date",
+        "Did you mean 'fct_monthly_trends'",
+    ),
+    "a copy with other columns": (
+        "fct_transactions",
+        lambda m: m.update(by_date="fct_monthly_trends"),
+        "by_date",
+        "has other columns",
+    ),
+    "a copy by a date that is not there": (
+        "dim_tags",
+        lambda m: m.update(by_date="dim_tags"),
+        "by_date",
+        "needs filters.date_column",
+    ),
     "join to a fact": (
         "fct_transactions",
         lambda m: m["joins"]["account"].update(to="fct_monthly_trends"),

@@ -20,6 +20,7 @@ for feature in ("audit", "idempotency", "identity", "ledger", "budgets", "jobs")
 import_module("backend.budgets.commitments")
 import_module("backend.usage.models")
 import_module("backend.imports.models")
+import_module("backend.warehouse.tombstones")
 for part in ("rule_models", "receipt_models"):
     import_module(f"backend.ledger.{part}")
 

@@ -1,10 +1,18 @@
--- What each line adds to its own budget (distance 0) and to every budget above it, in the currency
--- of the budget that it is added to. A cloud cost counts with all others of its service on the same
+{{ config(
+    database=target.database,
+    materialized='incremental',
+    incremental_strategy='changed_days',
+    unique_key=['organization_id', 'account_id', 'booking_date'],
+) }}
+
+-- What the lines of an account's day add to their own budgets (distance 0) and to every budget above
+-- them, in the currency of the budget that they are added to. A cloud cost counts with all others of its service on the same
 -- account and day, rounded once to the ledger's decimals, as the view `budget_lines` has it.
 with cloud_lines as (
     select
         attributions.organization_id,
         attributions.budget_id,
+        costs.account_id,
         costs.cost_date as booking_date,
         1 as spent_sign,
         {{ try_cast('round(sum(costs.effective_cost), 4)', type_amount()) }} as amount,
@@ -27,6 +35,7 @@ counted_lines as (
     select
         attributions.organization_id,
         attributions.budget_id,
+        lines.account_id,
         lines.booking_date,
         lines.spent_sign,
         lines.amount,
@@ -42,6 +51,7 @@ counted_lines as (
     select
         organization_id,
         budget_id,
+        account_id,
         booking_date,
         spent_sign,
         amount,
@@ -52,6 +62,7 @@ counted_lines as (
 attributed_lines as (
     select
         lines.organization_id,
+        lines.account_id,
         lines.booking_date,
         lines.spent_sign,
         lines.amount,
@@ -84,6 +95,7 @@ converted_lines as (
     select
         organization_id,
         budget_id,
+        account_id,
         booking_date,
         distance,
         spent_sign * {{ converted('amount', 'rate') }} as spent
@@ -93,10 +105,11 @@ converted_lines as (
 select
     organization_id,
     budget_id,
+    account_id,
     booking_date,
     cast(coalesce(sum(case when distance = 0 then spent end), 0) as {{ type_total() }})
         as own_spent,
     cast(coalesce(sum(spent), 0) as {{ type_total() }}) as subtree_spent,
     count(*) - count(spent) as unconverted
 from converted_lines
-group by organization_id, budget_id, booking_date
+group by organization_id, budget_id, account_id, booking_date

@@ -19,6 +19,19 @@ with period_days as (
         and least(periods.ends_on, organizations.snapshot_date) >= days.date
 ),
 
+-- The lines of all accounts on a day.
+spending as (
+    select
+        organization_id,
+        budget_id,
+        booking_date,
+        sum(own_spent) as own_spent,
+        sum(subtree_spent) as subtree_spent,
+        sum(unconverted) as unconverted
+    from {{ ref('int_budget_spending') }}
+    group by organization_id, budget_id, booking_date
+),
+
 daily as (
     select
         period_days.*,
@@ -26,7 +39,7 @@ daily as (
         coalesce(spending.subtree_spent, 0) as subtree_spent,
         coalesce(spending.unconverted, 0) as unconverted
     from period_days
-    left join {{ ref('int_budget_spending') }} as spending
+    left join spending
         on period_days.organization_id = spending.organization_id
         and period_days.budget_id = spending.budget_id
         and period_days.budget_date = spending.booking_date

@@ -1,3 +1,9 @@
+{{ config(
+    materialized='incremental',
+    incremental_strategy='changed_days',
+    unique_key=['organization_id', 'account_id', 'cost_date'],
+) }}
+
 with events as (
     select
         lines.organization_id,

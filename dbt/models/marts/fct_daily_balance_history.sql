@@ -1,3 +1,9 @@
+{{ config(
+    materialized='incremental',
+    incremental_strategy='changed_accounts',
+    unique_key=['organization_id', 'account_id'],
+) }}
+
 -- A balance holds until the next one is observed; the last one of an open account holds until the
 -- day of the snapshot. When a closed account closed is not recorded: its last one is not carried.
 with snapshots as (

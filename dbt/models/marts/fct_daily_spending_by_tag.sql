@@ -1,3 +1,9 @@
+{{ config(
+    materialized='incremental',
+    incremental_strategy='changed_days',
+    unique_key=['organization_id', 'account_id', 'spending_date'],
+) }}
+
 -- A line without a tag falls into the bucket of the untagged (tag_id null). The lines of one
 -- transaction under one tag are one transaction there.
 with tagged_transactions as (

@@ -1,3 +1,9 @@
+{{ config(
+    materialized='incremental',
+    incremental_strategy='changed_days',
+    unique_key=['organization_id', 'account_id', 'booking_date'],
+) }}
+
 -- A split transaction is converted line by line, so that its lines add up to it.
 with split_totals as (
     select
