@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -70,11 +68,8 @@ def original(server_url: str, tmp_path_factory: pytest.TempPathFactory) -> Itera
 
 @pytest.fixture
 def home() -> Iterator[Path]:
-    """Passable, unlike pytest's own folders: root's PostgreSQL runs as somebody else."""
-    folder = Path(tempfile.mkdtemp(prefix="outlay-backup-"))
-    folder.chmod(0o755)
-    yield folder
-    shutil.rmtree(folder, ignore_errors=True)
+    with server.passable_folder() as folder:
+        yield folder
 
 
 async def _add_owner(settings: Settings) -> Scope:
@@ -123,10 +118,9 @@ async def _ask_all(settings: Settings) -> dict[str, object]:
         answers: dict[str, object] = {}
         paths = [f"/api/analytics/datasets/{dataset}/query" for dataset in DATASETS]
         paths += ["/api/transactions", "/api/tags", "/api/accounts", "/api/analytics/generations"]
-        paths += [
-            f"/api/analytics/reconciliation?generation={generation.id}"
-            for generation in published(settings.warehouse_dir)
-        ]
+        for generation in published(settings.warehouse_dir):
+            paths.append(f"/api/analytics/reconciliation?as_of={generation.id}")
+            paths.append(f"/api/analytics/datasets/dim_tags/query?as_of={generation.id}")
         for path in paths:
             answer = await client.get(path)
             assert answer.status_code == 200, answer.text
@@ -199,7 +193,7 @@ def test_a_running_instance_comes_back_elsewhere_as_it_was(original: Original, h
         generation = run_refresh(settings)
 
         before = kept[-1]
-        assert getattr(generation, "kind", "full") == "full"
+        assert (before.kind, generation.kind) == ("incremental", "full")
         assert generation.source.system_identifier != before.source.system_identifier
         assert generation.tables == before.tables
         assert generation.reconciliation == before.reconciliation
@@ -221,7 +215,11 @@ def test_with_force_it_takes_the_place_of_what_was_there(
     assert asyncio.run(_ask_all(settings)) == original.answers
     left = {name for name in asyncio.run(_databases(settings)) if name.startswith("test_")}
     assert not [name for name in left if name.endswith(("_restoring", "_replaced"))]
-    assert getattr(run_refresh(settings), "kind", "full") == "full"
+    again = run_refresh(settings)
+    assert (again.kind, again.source.system_identifier) == (
+        "full",
+        published(original.settings.warehouse_dir)[-1].source.system_identifier,
+    )
 
 
 async def _databases(settings: Settings) -> list[str]:

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-import shutil
 import signal
-import tempfile
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -26,11 +24,8 @@ from tests import server
 
 @pytest.fixture
 def home() -> Iterator[Path]:
-    """Passable, unlike pytest's own folders: root's PostgreSQL runs as somebody else."""
-    folder = Path(tempfile.mkdtemp(prefix="outlay-cli-"))
-    folder.chmod(0o755)
-    yield folder
-    shutil.rmtree(folder, ignore_errors=True)
+    with server.passable_folder() as folder:
+        yield folder
 
 
 def test_a_postgresql_that_was_killed_is_started_again(home: Path) -> None:

@@ -7,13 +7,10 @@ receipt that the dump names is in the archive.
 from __future__ import annotations
 
 import asyncio
-import fcntl
 import json
 import os
 import shutil
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -24,6 +21,7 @@ from fsspec.implementations.local import LocalFileSystem
 
 from backend.cli.archive import Manifest, new_archive
 from backend.cli.database import running_database
+from backend.cli.home import held_alone, staging_folder
 from backend.cli.progress import errors, step
 from backend.db.bootstrap import connect
 from backend.db.dumps import dump, require_all_rows
@@ -32,8 +30,6 @@ from backend.settings import Secrets, Settings
 from backend.warehouse.generation import FILES, published
 
 DUMP, RECEIPTS, SECRETS, WAREHOUSE = "postgres.dump", "receipts", "signing_keys.json", "warehouse"
-
-_STAGING = "backup-"  # prefix of the folder in which files are held
 
 
 class BackupRefused(Exception):
@@ -60,7 +56,13 @@ def back_up(settings: Settings, file: Path, *, with_secrets: bool = False) -> Pa
 
 
 def _write(settings: Settings, file: Path, *, with_secrets: bool) -> None:
-    with running_database(settings), _staging(settings.home) as staging, new_archive(file) as tar:
+    refusal = BackupRefused(f"Another backup of {settings.home} is being written.")
+    with (
+        held_alone(settings.home / "backup.lock", refusal),
+        staging_folder(settings.home, "backup-") as staging,
+        running_database(settings),
+        new_archive(file) as tar,
+    ):
         database = asyncio.run(_describe(settings))
         with step("Generations", errors) as note:
             generations = hold_generations(settings.warehouse_dir, staging / WAREHOUSE)
@@ -152,21 +154,3 @@ async def _describe(settings: Settings) -> _Database:
         )
     finally:
         await connection.close()
-
-
-@contextmanager
-def _staging(home: Path) -> Iterator[Path]:
-    """One backup at a time; what a killed one left is removed."""
-    home.mkdir(parents=True, exist_ok=True)
-    with (home / "backup.lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise BackupRefused(f"Another backup of {home} is being written.") from None
-        for left in home.glob(f"{_STAGING}*/"):
-            shutil.rmtree(left)
-        staging = Path(tempfile.mkdtemp(prefix=_STAGING, dir=home))
-        try:
-            yield staging
-        finally:
-            shutil.rmtree(staging)

@@ -10,9 +10,6 @@ from __future__ import annotations
 import asyncio
 import json
 import shutil
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import asyncpg
@@ -21,7 +18,7 @@ from sqlalchemy.engine import URL
 from backend.cli.archive import Manifest, unpack
 from backend.cli.backup import DUMP, RECEIPTS, SECRETS, WAREHOUSE, receipts_folder
 from backend.cli.database import prepare_roles, running_database
-from backend.cli.home import make_private_folders, only_instance
+from backend.cli.home import make_private_folders, only_instance, staging_folder
 from backend.cli.progress import errors, step
 from backend.db.bootstrap import bootstrap, connect
 from backend.db.dumps import require_all_rows, restore
@@ -30,7 +27,6 @@ from backend.settings import Secrets, Settings
 from backend.warehouse.build import sole_builder
 from backend.warehouse.generation import CURRENT
 
-_STAGING = "restore-"  # prefix of the folder in which a backup is unpacked
 _FORCE = "With --force it is replaced, and what is there now is lost."
 
 
@@ -44,7 +40,7 @@ def restore_backup(settings: Settings, file: Path, *, force: bool = False) -> No
     """
     if not file.is_file():
         raise RestoreRefused(f"There is no file {file}.")
-    with only_instance(settings.home), _staging(settings.home) as staging:
+    with only_instance(settings.home), staging_folder(settings.home, "restore-") as staging:
         if not force:
             _require_empty(settings)
         with step("Backup", errors) as note:
@@ -180,14 +176,3 @@ def _replace(place: Path, new: Path, staging: Path) -> None:
         shutil.move(place, staging / f"replaced-{new.name}")
     place.parent.mkdir(parents=True, exist_ok=True)
     shutil.move(new, place)
-
-
-@contextmanager
-def _staging(home: Path) -> Iterator[Path]:
-    for left in home.glob(f"{_STAGING}*/"):  # by a restore that was killed
-        shutil.rmtree(left)
-    staging = Path(tempfile.mkdtemp(prefix=_STAGING, dir=home))
-    try:
-        yield staging
-    finally:
-        shutil.rmtree(staging)

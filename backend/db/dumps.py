@@ -6,13 +6,12 @@ of the tables reads nothing, and a dump that silently lacks rows would be worse 
 
 from __future__ import annotations
 
-import subprocess
 from pathlib import Path
 
 from sqlalchemy.engine import URL
 
 from backend.db.bootstrap import connect
-from backend.db.postgres_binaries import ENVIRONMENT, locate
+from backend.db.postgres_binaries import Account, locate, run_as
 from backend.db.postgres_cluster import tail
 
 JOBS = 2  # tables and indexes that are restored at once
@@ -40,25 +39,21 @@ async def require_all_rows(url: URL) -> None:
 
 def dump(url: URL, file: Path) -> None:
     """Everything in the database at `url`, as one snapshot sees it; roles are not part of it."""
-    _run("pg_dump", url, "--format=custom", "--compress=gzip:1", f"--file={file}", _place(url))
+    target = f"--file={file.absolute()}"
+    _run("pg_dump", url, "--format=custom", "--compress=gzip:1", target, _place(url))
 
 
 def restore(url: URL, file: Path) -> None:
     """Into the empty database at `url`; the roles that the dump names must be there."""
     options = ("--exit-on-error", "--no-password", f"--jobs={JOBS}")
-    _run("pg_restore", url, *options, f"--dbname={_place(url)}", str(file))
+    _run("pg_restore", url, *options, f"--dbname={_place(url)}", str(file.absolute()))
 
 
 def _run(program: str, url: URL, *arguments: str) -> None:
-    done = subprocess.run(  # noqa: S603  # our own programs and arguments
+    done = run_as(
+        Account(),
         [locate().program(program), *arguments],
-        env=ENVIRONMENT | {"PGPASSWORD": str(url.password or "")},  # seen by this user alone
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        errors="replace",
-        check=False,
+        variables={"PGPASSWORD": str(url.password or "")},  # seen by this user alone
     )
     if done.returncode:
         raise DumpFailed(f"{program} failed:\n{tail(done.stdout)}")
