@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
+from typing import Any
 from uuid import UUID
 
 from starlette.responses import StreamingResponse
@@ -16,6 +17,17 @@ MAX_STREAMS = 8  # of one user, in one process
 RETRY_AFTER_SECONDS = 10
 
 _HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}  # proxies pass it on at once
+
+
+def event_schema(names: Sequence[str], data: Mapping[str, Any]) -> dict[str, Any]:
+    """What the OpenAPI document says of a stream; `data` is the schema of that field."""
+    fields: dict[str, Any] = {
+        "event": {"type": "string", "enum": list(names)},
+        "data": dict(data),
+        "id": {"type": "string"},
+        "retry": {"type": "integer", "description": "Milliseconds until coming back."},
+    }
+    return {"itemSchema": {"type": "object", "properties": fields, "required": list(fields)}}
 
 
 class EventStreams:

@@ -48,6 +48,18 @@ class Secrets(BaseModel):
             stored = _write_private(path, stored)
         return cls.model_validate({**stored, **given})
 
+    @classmethod
+    def signing_keys(cls, path: Path) -> dict[str, str]:
+        """What of `path` makes tokens and links valid; passwords belong to one database alone."""
+        stored: dict[str, str] = json.loads(path.read_text()) if path.exists() else {}
+        return {name: value for name, value in stored.items() if not name.endswith("_password")}
+
+    @classmethod
+    def put_signing_keys(cls, path: Path, keys: dict[str, str]) -> None:
+        """In place of those in `path`, which need not be there."""
+        stored: dict[str, str] = json.loads(path.read_text()) if path.exists() else {}
+        _write_private(path, stored | keys)
+
 
 def _write_private(path: Path, values: dict[str, str]) -> dict[str, str]:
     """Create or replace `path` with mode 0600; two processes racing agree on one content."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import shutil
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from uuid import uuid4
 
@@ -59,6 +61,15 @@ class Server:
     def stop(self) -> None:
         self.postgres.stop()
         shutil.rmtree(self.folder, ignore_errors=True)
+
+
+@contextmanager
+def passable_folder() -> Iterator[Path]:
+    """Unlike pytest's own folders: root's PostgreSQL runs as somebody else within it."""
+    folder = Path(tempfile.mkdtemp(prefix="outlay-tests-"))
+    folder.chmod(0o755)
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 async def clone(base: str, *, template: str = TEMPLATE, name: str | None = None) -> str:

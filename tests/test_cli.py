@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-import shutil
 import signal
-import tempfile
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -15,6 +13,7 @@ import psutil
 import pytest
 
 from backend.cli.database import DatabaseUnusable, prepare_database, running_database
+from backend.cli.refresh import RefreshFailed, launched_refresh
 from backend.cli.token import make_token
 from backend.db.bootstrap import connect
 from backend.db.embedded import EmbeddedPostgres
@@ -25,11 +24,8 @@ from tests import server
 
 @pytest.fixture
 def home() -> Iterator[Path]:
-    """Passable, unlike pytest's own folders: root's PostgreSQL runs as somebody else."""
-    folder = Path(tempfile.mkdtemp(prefix="outlay-cli-"))
-    folder.chmod(0o755)
-    yield folder
-    shutil.rmtree(folder, ignore_errors=True)
+    with server.passable_folder() as folder:
+        yield folder
 
 
 def test_a_postgresql_that_was_killed_is_started_again(home: Path) -> None:
@@ -57,6 +53,11 @@ def test_a_database_that_does_not_answer_is_named(tmp_path: Path) -> None:
     settings = server.settings_for(tmp_path, "postgresql://nobody:x@127.0.0.1:9/outlay")
     with pytest.raises(DatabaseUnusable, match=r"127\.0\.0\.1:9.*OUTLAY_DATABASE_URL"):
         prepare_database(settings)
+
+
+def test_a_refresh_without_an_instance_says_how_to_start_one(tmp_path: Path) -> None:
+    with pytest.raises(RefreshFailed, match="outlay up"):
+        launched_refresh(Settings(home=tmp_path), full=True, timeout_seconds=1)
 
 
 async def test_a_token_is_for_a_member_and_for_known_scopes(settings: Settings) -> None:

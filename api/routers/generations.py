@@ -10,10 +10,10 @@ from api.answers import headers
 from api.deps import CurrentScope, SettingsDep
 from api.paging import Page
 from api.problems import READ_RESPONSES, problem_responses
-from api.query_parameters import refuse_repetition
+from api.query_parameters import naming_parameters, refuse_repetition
 from api.schemas.analytics import Parameters
 from api.schemas.generations import GenerationOut, ReconciliationAnswer, ReconciliationParameters
-from backend.errors import Forbidden
+from backend.errors import Forbidden, Gone
 from backend.warehouse import history
 
 router = APIRouter(
@@ -37,7 +37,7 @@ async def list_generations(
     return Page(items=[GenerationOut.of(retained) for retained in kept], next_cursor=None)
 
 
-@router.get("/reconciliation", responses=problem_responses(Forbidden))
+@router.get("/reconciliation", responses=problem_responses(Forbidden, Gone))
 async def get_reconciliation(
     parameters: Annotated[ReconciliationParameters, Query()],
     scope: CurrentScope,
@@ -48,8 +48,9 @@ async def get_reconciliation(
 
     For those who see the whole organization; it covers no other.
     """
-    generation, found = await history.reconciliation(
-        settings.warehouse_dir, scope, parameters.generation
-    )
+    with naming_parameters():
+        generation, found = await history.reconciliation(
+            settings.warehouse_dir, scope, parameters.as_of
+        )
     response.headers.update(headers(stale=None))
     return ReconciliationAnswer.of(generation, found)

@@ -6,7 +6,7 @@ from uuid import UUID
 from fastapi import APIRouter, Header, Query, Request, Response
 
 from api.deps import CurrentScope, ScopeAgain, State
-from api.event_streams import EventStream
+from api.event_streams import EventStream, event_schema
 from api.paging import Page, PageParams, page
 from api.problems import READ_RESPONSES, problem_responses
 from api.refresh_events import Listener, last_event_id, refresh_events
@@ -19,6 +19,13 @@ from backend.jobs.models import FINISHED
 router = APIRouter(prefix="/api/analytics", tags=["analytics"], route_class=LaunchRoute)
 
 _AS_REQUESTED = RefreshCreate()
+
+_STATE = {
+    "type": "string",
+    "contentMediaType": "application/json",
+    "contentSchema": {"$ref": "#/components/schemas/RefreshOut"},
+}
+_EVENTS = event_schema(("progress", "finished"), data=_STATE)
 
 
 @router.post("/refresh", status_code=202, responses=problem_responses(Forbidden))
@@ -57,9 +64,12 @@ async def get_refresh(refresh_id: UUID, scope: CurrentScope, state: State) -> Re
 
 @router.get(
     "/refreshes/{refresh_id}/events",
-    status_code=200,
-    response_class=EventStream,
-    responses=READ_RESPONSES | {204: {"description": "You have had the last event."}},
+    response_class=Response,  # what it streams is described here, event by event
+    responses=READ_RESPONSES
+    | {
+        200: {"description": "Events.", "content": {EventStream.media_type: _EVENTS}},
+        204: {"description": "You have had the last event."},
+    },
 )
 async def stream_refresh_events(
     refresh_id: UUID,

@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import BaseModel, Field, PlainSerializer
 
 from api.schemas.analytics import Parameters
-from backend.warehouse.contents import Generation
+from backend.warehouse.contents import Generation, Kind
 from backend.warehouse.history import Retained
 from backend.warehouse.reconcile import Comparison
 
@@ -20,7 +20,7 @@ class GenerationOut(BaseModel):
     created_at: datetime
     as_of: datetime = Field(description="When the source was read.")
     current: bool = Field(description="Whether it is what is served now.")
-    kind: str | None = Field(description="`full` or `incremental`.")
+    kind: Kind
     reason: str | None = Field(description="Why it is a full one, or what it goes on from.")
     tests_passed: int
     rows: dict[str, int] | None = Field(
@@ -38,15 +38,19 @@ class GenerationOut(BaseModel):
             created_at=generation.created_at.astimezone(UTC),
             as_of=generation.source.taken_at.astimezone(UTC),
             current=retained.is_current,
-            kind=getattr(generation, "kind", None),
-            reason=getattr(generation, "reason", None),
+            kind=generation.kind,
+            reason=generation.reason,
             tests_passed=generation.dbt.passed,
             rows=None if retained.rows is None else dict(retained.rows),
         )
 
 
 class ReconciliationParameters(Parameters):
-    generation: str | None = Field(None, description="One that is kept; the current one if absent.")
+    as_of: str | None = Field(
+        None,
+        description="An instant, or the id of a generation that is still kept.",
+        examples=["2025-03-10T12:00:00Z"],
+    )
 
 
 class Reconciliation(BaseModel):

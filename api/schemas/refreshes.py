@@ -5,7 +5,7 @@ from uuid import UUID
 
 from pydantic import Field
 
-from api.schemas.common import Input, Output, example
+from api.schemas.common import Flag, Input, Output, example
 from backend.jobs.models import RefreshStatus
 from backend.jobs.refreshes import KnownRefresh
 
@@ -13,7 +13,7 @@ from backend.jobs.refreshes import KnownRefresh
 class RefreshCreate(Input):
     model_config = Input.model_config | example(full=True)
 
-    full: bool = Field(
+    full: Flag = Field(
         False, description="Build everything anew, instead of taking over what has not changed."
     )
 

@@ -49,6 +49,12 @@ class DatabaseUnusable(Exception):
 
 def prepare_database(settings: Settings) -> None:
     """Roles, databases and the newest schema. Raises `DatabaseUnusable` with what to look at."""
+    prepare_roles(settings)
+    upgrade(settings.role_url("outlay_owner", driver="asyncpg"))
+
+
+def prepare_roles(settings: Settings) -> None:
+    """Roles and databases, without a schema. Raises `DatabaseUnusable` with what to look at."""
     try:
         asyncio.run(bootstrap(settings))
     except (OSError, asyncpg.PostgresError, UnsupportedServer) as error:
@@ -57,4 +63,3 @@ def prepare_database(settings: Settings) -> None:
             f"PostgreSQL at {url.host}:{url.port} cannot be prepared: {error}. It needs a login "
             "that may create roles and databases; look at OUTLAY_DATABASE_URL."
         ) from error
-    upgrade(settings.role_url("outlay_owner", driver="asyncpg"))

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from pathlib import Path
 from typing import Annotated, NoReturn
 
 import typer
@@ -106,6 +107,33 @@ def refresh(
 
 
 @app.command()
+def backup(
+    file: Annotated[Path, typer.Argument(help="A new .tar, or .tar.gz to have it compressed.")],
+    with_secrets: Annotated[  # noqa: FBT002  # typer's way to say a flag
+        bool,
+        typer.Option(help="The signing keys too, so that tokens stay valid."),
+    ] = False,
+) -> None:
+    """Put PostgreSQL, the generations and the receipts into one file, also while all runs."""
+    from backend.cli.backup import back_up
+
+    with _explained():
+        print(back_up(Settings(), file, with_secrets=with_secrets))
+
+
+@app.command()
+def restore(
+    file: Annotated[Path, typer.Argument(help="What `outlay backup` wrote.")],
+    force: Annotated[bool, typer.Option(help="Replace what is in this home.")] = False,  # noqa: FBT002  # typer's way to say a flag
+) -> None:
+    """Make this home what the backup holds; nothing is touched unless the file is whole."""
+    from backend.cli.restore import restore_backup
+
+    with _explained():
+        restore_backup(Settings(), file, force=force)
+
+
+@app.command()
 def doctor() -> None:
     """Explain what is wrong with this set-up, if anything."""
     from backend.cli.doctor import diagnose
@@ -163,13 +191,18 @@ def seed_synthetic(
 @contextmanager
 def _explained() -> Iterator[None]:
     """What is expected to go wrong is said in a sentence, without a stack trace."""
+    from backend.cli.archive import BackupDamaged
+    from backend.cli.backup import BackupRefused
     from backend.cli.database import DatabaseUnusable
+    from backend.cli.home import AlreadyRunning
     from backend.cli.ports import PortInUse
     from backend.cli.processes import ProcessFailed
     from backend.cli.refresh import RefreshFailed
-    from backend.cli.up import AlreadyRunning
+    from backend.cli.restore import RestoreRefused
+    from backend.db.dumps import DumpFailed
     from backend.db.embedded import EmbeddedPostgresError
     from backend.errors import OutlayError
+    from backend.warehouse.build import BuildInProgress
     from orchestration.dbt_project import DbtProjectError
 
     try:
@@ -178,12 +211,17 @@ def _explained() -> Iterator[None]:
         _fail(error.detail)
     except (
         AlreadyRunning,
+        BackupDamaged,
+        BackupRefused,
+        BuildInProgress,
         DatabaseUnusable,
         DbtProjectError,
+        DumpFailed,
         EmbeddedPostgresError,
         PortInUse,
         ProcessFailed,
         RefreshFailed,
+        RestoreRefused,
     ) as error:
         _fail(str(error))
 

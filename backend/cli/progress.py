@@ -9,10 +9,11 @@ from contextlib import contextmanager
 from rich.console import Console
 
 console = Console(highlight=False)
+errors = Console(highlight=False, stderr=True)  # for commands whose output is for programs
 
 
 @contextmanager
-def step(what: str) -> Iterator[Callable[[str], None]]:
+def step(what: str, console: Console = console) -> Iterator[Callable[[str], None]]:
     """Show `what` while it happens, and how long it took; yields a function that adds a detail."""
     detail = ""
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import fcntl
 import os
 import signal
 import socket
@@ -19,7 +18,7 @@ import httpx
 
 from backend.cli.board import make_board, remove_board, show_board, write_board
 from backend.cli.database import prepare_database, running_database
-from backend.cli.home import make_private_folders
+from backend.cli.home import make_private_folders, only_instance
 from backend.cli.ports import free_port, require_free
 from backend.cli.processes import Program, Supervisor
 from backend.cli.progress import console, step
@@ -29,10 +28,6 @@ from backend.settings import Settings
 
 _START_SECONDS = 180.0  # two slow cores load Dagster three times over
 _REFRESH_SECONDS = 900.0
-
-
-class AlreadyRunning(Exception):
-    """Another `outlay up` uses the same home."""
 
 
 class Stopped(Exception):
@@ -51,7 +46,7 @@ def up(settings: Settings, *, demo: bool) -> None:
 
 
 def _run(settings: Settings, stack: ExitStack, *, demo: bool) -> None:
-    stack.enter_context(_only_instance(settings.home))
+    stack.enter_context(only_instance(settings.home))
     supervisor = Supervisor(
         settings.home / "processes.json", settings.home / "logs", _environment(settings)
     )
@@ -216,21 +211,6 @@ def _has_loaded_the_code(settings: Settings) -> Callable[[], bool]:
             await launcher.aclose()
 
     return lambda: asyncio.run(check())
-
-
-@contextmanager
-def _only_instance(home: Path) -> Iterator[None]:
-    """Two supervisors in one home would fight over its processes."""
-    home.mkdir(parents=True, exist_ok=True)
-    with (home / "up.lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise AlreadyRunning(
-                f"Outlay runs already in {home}. Stop it with Ctrl-C where it was started, or give "
-                "this one its own OUTLAY_HOME, OUTLAY_API_PORT and OUTLAY_DAGSTER_PORT."
-            ) from error
-        yield
 
 
 _STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)

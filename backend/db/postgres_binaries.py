@@ -7,6 +7,7 @@ import pwd
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import metadata
 from importlib.util import find_spec
@@ -117,7 +118,11 @@ def _group_of(owner: os.stat_result) -> int:
 
 
 def run_as(
-    account: Account, command: list[str], *, timeout: float | None = None
+    account: Account,
+    command: list[str],
+    *,
+    timeout: float | None = None,
+    variables: Mapping[str, str] | None = None,
 ) -> subprocess.CompletedProcess[str]:
     """Run to the end; stdout holds both streams. The caller looks at the return code."""
     return subprocess.run(  # noqa: S603  # our own programs and arguments
@@ -126,7 +131,7 @@ def run_as(
         group=account.gid,
         extra_groups=None if account.uid is None else [],
         cwd="/",  # ours may be closed to the account, and PostgreSQL asks for it
-        env=ENVIRONMENT,
+        env={**ENVIRONMENT, **(variables or {})},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

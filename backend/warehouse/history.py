@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from uuid import UUID
 
-from backend.errors import Forbidden, NotFound, Unavailable, did_you_mean
+from backend.errors import Forbidden, Unavailable
 from backend.scope import Scope
 from backend.warehouse.checks import NoChecks, mart_rows_of, reconciliation_of
 from backend.warehouse.contents import Generation
-from backend.warehouse.generation import published
+from backend.warehouse.generation import published, read, resolve
+from backend.warehouse.past import folder_as_of, gone
 from backend.warehouse.reconcile import Comparison
 
 _REMEMBERED = 1024  # counts of an organization in a generation: they never change
@@ -36,12 +37,15 @@ async def retained_generations(warehouse: Path, scope: Scope) -> list[Retained]:
 
 
 async def reconciliation(
-    warehouse: Path, scope: Scope, generation: str | None = None
+    warehouse: Path, scope: Scope, as_of: str | None = None
 ) -> tuple[Generation, list[Comparison]]:
-    """Of the caller's organization, in the current generation or in another one that is kept."""
+    """Of the caller's organization, in the current generation or in another one that is kept.
+
+    `as_of` is its id, or an instant by which its source was read.
+    """
     if not scope.sees_whole_organization:
         raise Forbidden("A reconciliation is for those who see the whole organization.")
-    return await asyncio.to_thread(_reconciliation, warehouse, scope.organization_id, generation)
+    return await asyncio.to_thread(_reconciliation, warehouse, scope.organization_id, as_of)
 
 
 def _retained(warehouse: Path, scope: Scope) -> list[Retained]:
@@ -71,27 +75,19 @@ def _known_rows(folder: Path, organization_id: UUID) -> Mapping[str, int]:
 
 
 def _reconciliation(
-    warehouse: Path, organization_id: UUID, identity: str | None
+    warehouse: Path, organization_id: UUID, as_of: str | None
 ) -> tuple[Generation, list[Comparison]]:
-    generation = _named(published(warehouse), identity)
+    folder = resolve(warehouse)
+    if folder is None:
+        raise Unavailable("There is no generation yet. Make one with POST /api/analytics/refresh.")
+    if as_of is not None:
+        folder = folder_as_of(warehouse, as_of, folder)
     try:
-        return generation, reconciliation_of(warehouse / generation.id, organization_id)
+        return read(folder), reconciliation_of(folder, organization_id)
+    except FileNotFoundError:
+        raise gone(warehouse, f"Generation {folder.name} is not available any more.") from None
     except NoChecks:
         raise Unavailable(
-            f"Generation {generation.id} does not keep its reconciliation: it was built by an "
+            f"Generation {folder.name} does not keep its reconciliation: it was built by an "
             "earlier version. Make a new one with POST /api/analytics/refresh."
         ) from None
-
-
-def _named(generations: Sequence[Generation], identity: str | None) -> Generation:
-    if not generations:
-        raise Unavailable("There is no generation yet. Make one with POST /api/analytics/refresh.")
-    if identity is None:
-        return generations[-1]
-    known = {generation.id: generation for generation in generations}
-    if identity not in known:
-        raise NotFound(
-            f"There is no generation {identity[:100]!a} any more. "
-            f"{did_you_mean(identity, list(known))}"
-        )
-    return known[identity]

@@ -140,21 +140,25 @@ async def test_an_older_generation_is_asked_by_its_id(
     act_as: ActAs, owner: Scope, settings: Settings, published: list[str]
 ) -> None:
     client = act_as(owner)
-    older = await client.get(RECONCILIATION, params={"generation": published[0]})
+    older = await client.get(RECONCILIATION, params={"as_of": published[0]})
     assert older.json()["generation"] == published[0]
-    for unknown in ("20200101T000000Z-00000000", "../" + published[0]):
-        refused = await client.get(RECONCILIATION, params={"generation": unknown})
-        assert_problem(refused, 404, "not-found")
+    for unknown, status, slug in (
+        ("20200101T000000Z-00000000", 410, "gone"),
+        ("2020-01-01T00:00:00Z", 410, "gone"),
+        ("../" + published[0], 422, "invalid-input"),
+    ):
+        refused = await client.get(RECONCILIATION, params={"as_of": unknown})
+        assert_problem(refused, status, slug, "as_of")
     assert_problem(
-        await client.get(RECONCILIATION, params={"generations": published[0]}),
+        await client.get(RECONCILIATION, params={"generation": published[0]}),
         422,
         "invalid-input",
-        "generations",
+        "generation",
     )
 
     with duckdb.connect(settings.warehouse_dir / published[0] / DATABASE) as connection:
         connection.execute("DROP SCHEMA checks CASCADE")  # as an earlier version published it
-    before = await client.get(RECONCILIATION, params={"generation": published[0]})
+    before = await client.get(RECONCILIATION, params={"as_of": published[0]})
     assert_problem(before, 503, "unavailable")
     assert "POST /api/analytics/refresh" in before.json()["detail"]
     items = (await client.get(GENERATIONS)).json()["items"]

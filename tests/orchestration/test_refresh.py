@@ -22,6 +22,9 @@ from orchestration.graph import build_definitions
 from orchestration.run import RefreshFailed, run_refresh
 from tests.orchestration.small_ledger import UNUSED_TAG, instance_with_ledger
 
+# One balance of the small ledger, by the least there is; no test of the models knows it.
+ALTERED = "(balance + CASE WHEN balance = 512.34 THEN 0.0001 ELSE 0 END)::DECIMAL(18, 4)"
+
 
 @pytest.fixture(scope="module")
 def unpublished(server_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
@@ -241,15 +244,13 @@ def test_marts_that_differ_from_postgresql_are_not_published(
     marts = changed_project / "models" / "marts"
     for mart, change in (
         ("dim_tags", f"SELECT * FROM (\n{{}}\n) WHERE name <> '{UNUSED_TAG}'\n"),
-        ("fct_monthly_trends", "SELECT * REPLACE (income + 0.0001 AS income) FROM (\n{}\n)\n"),
+        ("fct_daily_balance_history", f"SELECT * REPLACE ({ALTERED} AS balance) FROM (\n{{}}\n)\n"),
     ):
         model = marts / f"{mart}.sql"
         model.write_text(change.format(model.read_text()))
 
-    with pytest.raises(RefreshFailed) as raised:
+    with pytest.raises(RefreshFailed, match="reconciliation: dim_tags,fct_daily_balance_history"):
         run_refresh(instance)
-    for mart in ("dim_tags", "fct_monthly_trends"):
-        assert f"reconciliation: {mart}" in str(raised.value)
 
     assert resolve(instance.warehouse_dir) == before
 
