@@ -78,7 +78,7 @@ _DAYS = {
     "rates": f"""
         SELECT l.organization_id, l.account_id, l.date FROM keys.lines l
         WHERE (l.organization_id, l.date) IN (
-            SELECT organization_id, CAST(date + days.n AS DATE)
+            SELECT organization_id, date + CAST(days.n AS INTEGER)
             FROM keys.rates, generate_series(0, {_RATE_DAYS}) AS days (n))
         AND (l.organization_id, l.currency) IN (
             SELECT c.organization_id, c.currency
