@@ -6,10 +6,11 @@ again at any time: what is done already is left as it is.
 
 import asyncio
 from collections.abc import Iterable
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from uuid import UUID
 
 import dagster as dg
+from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from backend.budgets.rollover import roll_over
@@ -22,6 +23,7 @@ from backend.settings import Settings
 from orchestration.organizations import Outcome, for_each_organization
 
 UPKEEP_JOB = "upkeep"
+TOMBSTONES_KEPT_FOR = timedelta(days=7)  # a base that is older calls for a full refresh
 
 
 async def book_recurring(settings: Settings, now: datetime) -> Outcome[Booked]:
@@ -49,6 +51,16 @@ async def sweep_receipts(settings: Settings, now: datetime) -> int:
         await engine.dispose()
 
 
+async def forget_tombstones(settings: Settings) -> int:
+    """How many keys of deleted rows were forgotten that no refresh will ask for."""
+    engine = create_engine(settings.role_url("outlay_app", driver="asyncpg"), pool_size=1)
+    try:
+        async with AsyncSession(engine) as session, session.begin():
+            return await session.scalar(select(func.forget_tombstones(TOMBSTONES_KEPT_FOR))) or 0
+    finally:
+        await engine.dispose()
+
+
 def upkeep_job(settings: Settings) -> dg.JobDefinition:
     @dg.op(description="Books what is due of recurring expenses, each date once.")
     def book_recurring_expenses(context: dg.OpExecutionContext) -> None:
@@ -70,6 +82,11 @@ def upkeep_job(settings: Settings) -> dg.JobDefinition:
         removed = asyncio.run(sweep_receipts(settings, datetime.now(UTC)))
         context.add_output_metadata({"removed": removed})
 
+    @dg.op(description="Forgets what was deleted so long ago that every refresh has seen it.")
+    def forget_old_deletions(context: dg.OpExecutionContext) -> None:
+        forgotten = asyncio.run(forget_tombstones(settings))
+        context.add_output_metadata({"forgotten": forgotten})
+
     @dg.job(
         name=UPKEEP_JOB,
         description="What the calendar does in every organization; one's failure is its own.",
@@ -79,6 +96,7 @@ def upkeep_job(settings: Settings) -> dg.JobDefinition:
         book_recurring_expenses()
         roll_budgets()
         sweep_receipt_files()
+        forget_old_deletions()
 
     return upkeep
 
