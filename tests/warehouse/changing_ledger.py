@@ -183,7 +183,9 @@ class ChangingLedger:
                 self.id(), transaction, tag,
             )  # fmt: skip
 
-    def add_cost(self, on: date, *, account: int, service: str, currency: str, cost: Decimal) -> None:
+    def add_cost(
+        self, on: date, *, account: int, service: str, currency: str, cost: Decimal
+    ) -> None:
         self.write(
             "INSERT INTO cloud_costs (id, account_id, import_id, row_digest, provider, "
             "service_name, charge_category, charge_period_start, charge_period_end, "
@@ -198,8 +200,9 @@ class ChangingLedger:
     def rate(self, base: str, quote: str, on: date, rate: Decimal) -> None:
         self.write(
             "INSERT INTO fx_rates (base_currency, quote_currency, date, rate, source) "
-            "VALUES ($1, $2, $3, $4, 'manual') ON CONFLICT (organization_id, base_currency, quote_currency, "
-            "date) DO UPDATE SET rate = excluded.rate",
+            "VALUES ($1, $2, $3, $4, 'manual') "
+            "ON CONFLICT (organization_id, base_currency, quote_currency, date) "
+            "DO UPDATE SET rate = excluded.rate",
             base, quote, on, rate,
         )  # fmt: skip
 

@@ -30,7 +30,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> list[Model]:
 
 @pytest.fixture
 def ledger(server_url: str, tmp_path: Path) -> Iterator[ChangingLedger]:
-    """One of everything: two currencies, a split, tags, balances, a cloud cost, budgets by rules."""
+    """Of everything one: a foreign currency, a split, tags, balances, a cloud cost, rules."""
     with ChangingLedger(server_url, tmp_path / "home") as made:
         for number in range(6):
             budget = made.pick("budgets", number) if number < 3 else None
@@ -73,14 +73,14 @@ def all_rows(statement: str, *values: object) -> Change:
 CASES: dict[str, Change] = {
     "a new line": lambda ledger: ledger.book(day(9), budget=ledger.pick("budgets", 1)),
     "another amount": first("transactions", "UPDATE transactions SET amount = 77 WHERE id = $1"),
-    "another day": first("transactions", "UPDATE transactions SET date = $2 WHERE id = $1", day(19)),
+    "another day": first("transactions", "UPDATE transactions SET date = $2 WHERE id = $1", day(9)),
     "another account": lambda ledger: ledger.write(
         "UPDATE transactions SET account_id = $2 WHERE id = $1",
         ledger.pick("transactions", 0), ledger.accounts[1],
     ),
     "another currency": first("transactions",
                               "UPDATE transactions SET currency = 'USD' WHERE id = $1"),
-    "cancelled": first("transactions", "UPDATE transactions SET status = 'cancelled' WHERE id = $1"),
+    "cancelled": all_rows("UPDATE transactions SET status = 'cancelled'"),
     "deleted": first("transactions", "UPDATE transactions SET deleted_at = now() WHERE id = $1"),
     "erased": first("transactions", "DELETE FROM transactions WHERE id = $1"),
     "untagged": first("transactions", "DELETE FROM transaction_tags WHERE transaction_id = $1"),
@@ -115,8 +115,8 @@ CASES: dict[str, Change] = {
     "a budget in another currency": lambda ledger: ledger.write(
         "UPDATE budgets SET currency = 'GBP' WHERE id = $1", ledger.pick("budgets", 0)
     ),
-    "a period of a budget": all_rows("UPDATE budget_periods SET amount = 1, starts_on = $1", day(2)),
-    "a balance": first("accounts", "UPDATE balance_snapshots SET balance = 9 WHERE account_id = $1"),
+    "a period of a budget": all_rows("UPDATE budget_periods SET amount = 1"),
+    "a balance": all_rows("UPDATE balance_snapshots SET balance = 9"),
     "a balance deleted": first("accounts", "DELETE FROM balance_snapshots WHERE account_id = $1"),
     "a cloud cost": lambda ledger: ledger.add_cost(
         day(3), account=1, service="Queue", currency="EUR", cost=Decimal("0.00005")
@@ -191,7 +191,9 @@ def test_dbt_itself_makes_the_same(
         run_dbt(folder, "--warn-error", "build", "--exclude-resource-type", "unit_test")
 
     assert differences(by_dbt / TARGET_FILE, anew / TARGET_FILE) == {}
-    assert (by_dbt / TARGET_FILE).stat().st_size < 5 * refreshed.base.database.stat().st_size + 2**26
+    assert (
+        by_dbt / TARGET_FILE
+    ).stat().st_size < 5 * refreshed.base.database.stat().st_size + 2**26
 
 
 def asked(refreshed: Refreshed, base: Base, tmp_path: Path) -> Extraction:
@@ -230,8 +232,7 @@ def test_after_a_restore_everything_is_read(
         ("TRUNCATE transaction_tags", "truncated"),
         ("DELETE FROM organizations WHERE id = current_organization()", "erased"),
         (
-            "UPDATE tombstones SET buried_at = now() - interval '9 days'; "
-            "SELECT forget_tombstones('7 days')",
+            "SELECT forget_tombstones('-1 days')",
             "no longer known",
         ),
     ],
@@ -239,11 +240,13 @@ def test_after_a_restore_everything_is_read(
 def test_where_it_cannot_be_told_what_went_everything_is_read(
     ledger: ChangingLedger, refreshed: Refreshed, tmp_path: Path, statement: str, reason: str
 ) -> None:
-    with_another = "INSERT INTO organizations (id, name, base_currency) VALUES (uuidv7(), 'P', 'EUR')"
+    with_another = (
+        "INSERT INTO organizations (id, name, base_currency) VALUES (uuidv7(), 'P', 'EUR')"
+    )
     superuser = ledger.settings.admin_url().render_as_string(hide_password=False)
     with dbapi.connect(superuser, autocommit=True) as connection, connection.cursor() as cursor:
         cursor.execute(f"SET outlay.organization_id = '{ledger.organization}'")
-        for part in (with_another, "DELETE FROM cloud_costs", *statement.split("; ")):
+        for part in (with_another, "DELETE FROM cloud_costs", statement):
             cursor.execute(part)
 
     extraction = asked(refreshed, refreshed.base, tmp_path)

@@ -1,8 +1,7 @@
-"""Whatever is written between refreshes: an incremental one leaves what a full one would have made."""
+"""Whatever is written between refreshes, an incremental one leaves what a full one makes."""
 
 from __future__ import annotations
 
-import asyncio
 import shutil
 import tempfile
 from decimal import Decimal
@@ -147,9 +146,7 @@ class LedgerMachine(RuleBasedStateMachine):
           what=st.sampled_from(["category_id", "tag_id", "account_id", "service"]))  # fmt: skip
     def match(self, budget: int, pick: int, what: str) -> None:
         tables = {"category_id": "categories", "tag_id": "tags", "account_id": "accounts"}
-        fits = (
-            self.ledger.pick(tables[what], pick) if what in tables else SERVICES[pick % 2]
-        )
+        fits = self.ledger.pick(tables[what], pick) if what in tables else SERVICES[pick % 2]
         self.ledger.write(
             f"INSERT INTO budget_rules (id, budget_id, {what}) VALUES ($1, $2, $3)",
             self.ledger.id(), self.budget(budget), fits,
