@@ -211,8 +211,8 @@ refresh_job = dg.define_asset_job(
     REFRESH_JOB,
     selection=dg.AssetSelection.all(),
     description=(
-        "Brings all marts up to date and publishes them as one generation, or nothing. With the tag "
-        f"{FULL_TAG}=true it reads and builds everything anew."
+        "Brings all marts up to date and publishes them as one generation, or nothing. With "
+        f"the tag {FULL_TAG}=true it reads and builds everything anew."
     ),
     executor_def=dg.in_process_executor,
     # For a run whose process died; anew, since a generation is the work of one run.

@@ -6,7 +6,7 @@ import sys
 
 import dagster as dg
 
-from backend.jobs.launcher import REFRESH_JOB
+from backend.jobs.launcher import FULL_TAG, REFRESH_JOB
 from backend.settings import Settings
 from backend.warehouse.generation import Generation, read, resolve
 from orchestration.graph import build_definitions
@@ -16,12 +16,13 @@ class RefreshFailed(Exception):
     """Nothing was published; the message says which steps failed and why."""
 
 
-def run_refresh(settings: Settings) -> Generation:
+def run_refresh(settings: Settings, *, full: bool = False) -> Generation:
     """Run the job `refresh` and answer the generation that it published."""
     job = build_definitions(settings).resolve_job_def(REFRESH_JOB)
     with dg.DagsterInstance.ephemeral() as instance:
         result = job.execute_in_process(
             run_config={"loggers": {"console": {"config": {"log_level": settings.log_level}}}},
+            tags={FULL_TAG: "true"} if full else {},
             instance=instance,
             raise_on_error=False,
         )

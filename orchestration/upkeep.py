@@ -6,10 +6,11 @@ again at any time: what is done already is left as it is.
 
 import asyncio
 from collections.abc import Iterable
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from uuid import UUID
 
 import dagster as dg
+from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from backend.budgets.rollover import roll_over
@@ -24,6 +25,7 @@ from orchestration.organizations import Outcome, for_each_organization
 from orchestration.queues import UPKEEP, WORK_TAG
 
 UPKEEP_JOB = "upkeep"
+TOMBSTONES_KEPT_FOR = timedelta(days=7)  # a base that is older calls for a full refresh
 
 
 async def book_recurring(settings: Settings, now: datetime) -> Outcome[Booked]:
@@ -47,6 +49,16 @@ async def sweep_receipts(settings: Settings, now: datetime) -> int:
 
     try:
         return await sweep(open_receipt_files(settings), known, now)
+    finally:
+        await engine.dispose()
+
+
+async def forget_tombstones(settings: Settings) -> int:
+    """How many keys of deleted rows were forgotten that no refresh will ask for."""
+    engine = create_engine(settings.role_url("outlay_app", driver="asyncpg"), pool_size=1)
+    try:
+        async with AsyncSession(engine) as session, session.begin():
+            return await session.scalar(select(func.forget_tombstones(TOMBSTONES_KEPT_FOR))) or 0
     finally:
         await engine.dispose()
 
@@ -79,6 +91,11 @@ def upkeep_job(settings: Settings) -> dg.JobDefinition:
         context.add_output_metadata({"ended": ended, "removed": removed})
         _refuse_failures(outcome.failures)
 
+    @dg.op(description="Forgets what was deleted so long ago that every refresh has seen it.")
+    def forget_old_deletions(context: dg.OpExecutionContext) -> None:
+        forgotten = asyncio.run(forget_tombstones(settings))
+        context.add_output_metadata({"forgotten": forgotten})
+
     @dg.job(
         name=UPKEEP_JOB,
         description="What the calendar does in every organization; one's failure is its own.",
@@ -90,6 +107,7 @@ def upkeep_job(settings: Settings) -> dg.JobDefinition:
         roll_budgets()
         sweep_receipt_files()
         tidy_export_files()
+        forget_old_deletions()
 
     return upkeep
 

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from time import perf_counter
 
@@ -154,7 +155,7 @@ def _clear(build_dir: Path) -> None:
 def _read_small(reading: _Reading) -> None:
     for table in TABLES:
         if table.name not in PARTIAL:
-            reading.read(table.name, lambda t=table: copy_table(reading.cursor, reading.target, t))
+            reading.read(table.name, partial(copy_table, reading.cursor, reading.target, table))
         if table.name == "organizations" and not reading.tables[table.name]:
             raise NoOrganizations("There is nothing to build: no organization exists.")
 
@@ -174,13 +175,11 @@ def _read_large(reading: _Reading, part: ChangedPart | str) -> None:
 
     for table in TABLES:
         if table.name in PARTIAL:
-            reading.read(table.name, lambda t=table: copy(t))
+            reading.read(table.name, partial(copy, table))
     reading.read(TOTALS_TABLE, lambda: _copy_totals(reading.cursor, reading.target, part))
 
 
-def _copy_totals(
-    cursor: Cursor, target: duckdb.DuckDBPyConnection, part: ChangedPart | str
-) -> int:
+def _copy_totals(cursor: Cursor, target: duckdb.DuckDBPyConnection, part: ChangedPart | str) -> int:
     """What PostgreSQL adds up; of a part, with what the unchanged rest of the base amounts to."""
     columns = "fact, organization_id, currency, rows, amount"
     target.execute(

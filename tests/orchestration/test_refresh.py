@@ -11,6 +11,7 @@ import dagster as dg
 import duckdb
 import pytest
 
+from backend.jobs.launcher import FULL_TAG
 from backend.jobs.progress import STEPS
 from backend.settings import Settings
 from backend.warehouse.build import sole_builder
@@ -94,7 +95,7 @@ def test_a_refresh_describes_what_it_published(instance: Settings) -> None:
     with duckdb.connect(folder / "outlay.duckdb", read_only=True) as connection:
         schemas = connection.execute("SELECT DISTINCT schema_name FROM duckdb_tables()").fetchall()
         rows = connection.execute("SELECT organization_id FROM marts.dim_tags").fetchall()
-    assert set(schemas) == {("marts",), ("checks",)}, "nothing else is published"
+    assert {schema for (schema,) in schemas} == {"marts", "checks", "intermediate"}
     [organization] = {row[0] for row in rows}
     found = reconciliation_of(folder, organization)
     assert {c.fact for c in found} == {r.fact for r in generation.reconciliation}
@@ -173,6 +174,7 @@ def test_refreshes_start_by_night_and_after_changes_unless_switched_off(
     assert schedule.default_status is dg.DefaultScheduleStatus.RUNNING
     assert sensor.default_status is dg.DefaultSensorStatus.RUNNING
     assert schedule.job_name == sensor.job_name == "refresh"
+    assert schedule.tags[FULL_TAG] == "true"
 
 
 @pytest.mark.parametrize("part", [["generation"], ["reconciliation"], ["marts", "dim_tags"]])

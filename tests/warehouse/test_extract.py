@@ -194,16 +194,17 @@ async def test_it_reports_each_table_and_tells_where_it_read(
 
     extraction = extract(source(settings), tmp_path, progress=reads.append)
 
-    assert [read.name for read in reads] == [*(table.name for table in TABLES), TOTALS_TABLE]
+    assert {read.name for read in reads} == {*(table.name for table in TABLES), TOTALS_TABLE}
+    assert len(reads) == len(TABLES) + 1
     assert {read.name: read.rows for read in reads} == extraction.tables
     assert all(read.seconds > 0 for read in reads)
     assert extraction.organizations == extraction.tables["accounts"] == 1
     assert abs(datetime.now(UTC) - extraction.taken_at) < timedelta(minutes=5)
     assert rows(tmp_path, "SELECT snapshot, system_identifier, timeline FROM raw.snapshot") == [
-        (extraction.snapshot, extraction.system_identifier, extraction.timeline)
+        (extraction.snapshot, extraction.origin.system_identifier, extraction.origin.timeline)
     ]
-    assert extraction.system_identifier
-    assert extraction.timeline == 1
+    assert extraction.origin.system_identifier
+    assert extraction.origin.timeline == 1
 
 
 async def test_what_an_earlier_build_left_is_gone(

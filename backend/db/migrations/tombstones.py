@@ -55,9 +55,9 @@ def _on_delete(buried: _Buried) -> list[str]:
             FROM gone_rows WHERE {buried.column} IS NOT NULL;
             RETURN NULL;
         END $$""",
-        f"CREATE TRIGGER {name} AFTER DELETE ON {buried.table} "
-        "REFERENCING OLD TABLE AS gone_rows "
-        f"FOR EACH STATEMENT EXECUTE FUNCTION {name}()",
+        f"""CREATE TRIGGER {name} AFTER DELETE ON {buried.table}
+        REFERENCING OLD TABLE AS gone_rows
+        FOR EACH STATEMENT EXECUTE FUNCTION {name}()""",
     ]
 
 
@@ -70,9 +70,10 @@ def _on_move(buried: _Buried) -> list[str]:
             VALUES (OLD.organization_id, '{buried.kind}', OLD.{buried.column});
             RETURN NULL;
         END $$""",
-        f"CREATE TRIGGER {name} AFTER UPDATE OF {buried.column} ON {buried.table} "
-        f"FOR EACH ROW WHEN (OLD.{buried.column} IS DISTINCT FROM NEW.{buried.column} "
-        f"AND OLD.{buried.column} IS NOT NULL) EXECUTE FUNCTION {name}()",
+        f"""CREATE TRIGGER {name} AFTER UPDATE OF {buried.column} ON {buried.table}
+        FOR EACH ROW WHEN (OLD.{buried.column} IS NOT NULL
+            AND OLD.{buried.column} IS DISTINCT FROM NEW.{buried.column})
+        EXECUTE FUNCTION {name}()""",
     ]
 
 

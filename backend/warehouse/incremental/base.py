@@ -58,7 +58,9 @@ def find_base(warehouse: Path, code: str) -> Base | str:
     base = Base(folder, read(folder))
     if base.generation.code != code:
         return "The current generation was built by another version of the code."
-    lines = sum(base.generation.tables.get(fact, 0) for fact in ("fct_transactions", "fct_cost_events"))
+    lines = sum(
+        base.generation.tables.get(fact, 0) for fact in ("fct_transactions", "fct_cost_events")
+    )
     if base.generation.merged > max(DRIFT * lines, ROW_GROUP):
         return "Too many rows lie out of their order since the last full refresh."
     return base

@@ -1,7 +1,7 @@
 """What PostgreSQL has written since a snapshot: keys of rows that came, changed or went.
 
 `changed_xid >= xmin` of that snapshot holds for every row that it did not see, also of transactions
-that began before it and committed after it. Some that it did see are named again, which is harmless.
+that began before it and committed after it. Some that it did see are named too: no harm.
 """
 
 from __future__ import annotations
@@ -15,9 +15,7 @@ _SINCE = "changed_xid >= pg_snapshot_xmin($1::text::pg_snapshot)"
 
 
 def _tombstones(kind: str, column: str = "key") -> str:
-    return (
-        f"SELECT organization_id, {column} FROM tombstones WHERE kind = '{kind}' AND {_SINCE}"  # noqa: S608  # constants below
-    )
+    return f"SELECT organization_id, {column} FROM tombstones WHERE kind = '{kind}' AND {_SINCE}"  # noqa: S608  # constants below
 
 
 def _rows(table: str, *columns: str, where: str = "true") -> str:
@@ -59,7 +57,7 @@ FORGOTTEN = f"SELECT EXISTS (SELECT FROM tombstones WHERE kind = 'everything' AN
 
 
 def read_changed_keys(cursor: Cursor, target: duckdb.DuckDBPyConnection, snapshot: str) -> None:
-    """Make `keys.*`, in memory: what was written since `snapshot`, as pg_current_snapshot() names it."""
+    """Make `keys.*`, in memory, of what was written since `snapshot` (pg_current_snapshot())."""
     target.execute("ATTACH ':memory:' AS keys")
     for name, queries in _KEYS.items():
         target.execute(f"CREATE TABLE keys.{name} ({_COLUMNS[name]})")
@@ -67,6 +65,6 @@ def read_changed_keys(cursor: Cursor, target: duckdb.DuckDBPyConnection, snapsho
             cursor,
             target,
             " UNION ".join(queries),
-            f"INSERT INTO keys.{name} FROM batches",  # noqa: S608  # constants above
+            f"INSERT INTO keys.{name} FROM batches",  # constants above
             parameters=[snapshot],
         )

@@ -78,13 +78,13 @@ _DAYS = {
     "rates": f"""
         SELECT l.organization_id, l.account_id, l.date FROM keys.lines l
         WHERE (l.organization_id, l.date) IN (
-            SELECT organization_id, CAST(date + days.n AS DATE)
+            SELECT organization_id, date + CAST(days.n AS INTEGER)
             FROM keys.rates, generate_series(0, {_RATE_DAYS}) AS days (n))
         AND (l.organization_id, l.currency) IN (
             SELECT c.organization_id, c.currency
             FROM (SELECT DISTINCT organization_id, currency FROM keys.lines) c
             JOIN keys.wanted w
-                ON w.organization_id = c.organization_id AND w.currency <> c.currency)""",
+                ON w.organization_id = c.organization_id AND w.currency <> c.currency)""",  # noqa: S608  # constants
     "tags": """
         SELECT organization_id, account_id, date FROM (
             SELECT organization_id, account_id, booking_date AS date, unnest(tag_ids) AS tag_id
@@ -121,7 +121,7 @@ _ACCOUNTS = {
 
 
 def find_changed_units(target: duckdb.DuckDBPyConnection) -> None:
-    """Make `changed.days` and `changed.accounts` of `keys.*`, the small tables of `raw` and `base`."""
+    """Make `changed.days` and `changed.accounts` of `keys.*`, `base` and the small raw tables."""
     target.execute("CREATE SCHEMA changed")
     target.execute(_LINES)
     target.execute(_WANTED)
@@ -144,10 +144,10 @@ def _collect(
 
 def lost_organizations(target: duckdb.DuckDBPyConnection) -> int:
     """How many organizations the base has that the source has no more."""
-    return _count(
-        target,
-        f"(SELECT organization_id FROM {_OLD_ORGANIZATIONS} EXCEPT SELECT id FROM raw.organizations)",  # noqa: S608  # a constant
+    gone = (
+        f"SELECT organization_id FROM {_OLD_ORGANIZATIONS} EXCEPT SELECT id FROM raw.organizations"  # noqa: S608  # constants
     )
+    return _count(target, f"({gone})")
 
 
 def lines_of_base(target: duckdb.DuckDBPyConnection) -> tuple[int, int]:

@@ -1,5 +1,3 @@
-{{ config(database=target.database) }}
-
 -- Kept with the marts, so that the next refresh sees what has changed.
 select
     organization_id,
