@@ -67,6 +67,14 @@ class Conflict(OutlayError):
     status = 409
 
 
+class Gone(OutlayError):
+    """It was there once, and is not kept any more."""
+
+    slug = "gone"
+    title = "No longer available"
+    status = 410
+
+
 class PreconditionFailed(OutlayError):
     slug = "precondition-failed"
     title = "Changed in the meantime"

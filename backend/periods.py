@@ -209,6 +209,15 @@ def relative(name: str, today: date, fiscal_start: int = 1) -> Period | None:
     return _whole(grain, grain.first_day(today, fiscal_start), -count if is_last else 1, count)
 
 
+def same_since(name: str, today: date, fiscal_start: int = 1) -> date:
+    """The first day since which a name that `relative` knows has stood for the same days."""
+    match = _WHOLE.fullmatch(name)
+    grain = match[2] if match else None
+    if match := _SEVERAL.fullmatch(name):
+        grain = match[3]
+    return Grain(grain).first_day(today, fiscal_start) if grain else today
+
+
 def _whole(grain: Grain, current: date, steps: int, count: int) -> Period:
     """`count` whole periods, the first of them `steps` after the one that begins on `current`."""
     first = grain.next_first_day(current, steps)

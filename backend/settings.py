@@ -168,6 +168,11 @@ class Settings(BaseSettings):
     query_concurrency: int = Field(
         8, gt=0, description="Dataset queries that run at once in one API process; others queue."
     )
+    result_cache_bytes: int = Field(
+        64 * 2**20,
+        ge=0,
+        description="Answers kept in memory by one API process, in bytes; 0 keeps none.",
+    )
     duckdb_memory_limit: str = Field("2GB", description="Memory cap of the readers of one process.")
     duckdb_threads: int = Field(2, gt=0, description="Threads of the readers of one process.")
     stale_after_seconds: int = Field(

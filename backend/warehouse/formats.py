@@ -15,21 +15,22 @@ _INSTANT = "%Y-%m-%dT%H:%M:%S.%fZ"
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """`rows` is a JSON array of objects; `next_offset` is None on the last page."""
+    """`rows` is a JSON array of objects; `next_cursor` is None on the last page."""
 
     columns: tuple[OutputColumn, ...]
     rows: bytes
     count: int
-    next_offset: int | None
+    next_cursor: str | None
 
 
 def json_statement(compiled: Compiled) -> str:
-    """The compiled query with one column: each row as a JSON object.
+    """The compiled query with each row as a JSON object, followed by the keys of a cursor if any.
 
     Decimals become strings; instants are UTC; a float that JSON has no word for becomes null.
     """
     members = ", ".join(f"'{column.name}': {_wire(column)}" for column in compiled.columns)
-    return f"SELECT to_json({{{members}}}) FROM (\n{compiled.sql}\n)"  # noqa: S608  # allow-listed
+    keys = "".join(f', "{key.name}"' for key in compiled.keys)
+    return f"SELECT to_json({{{members}}}){keys} FROM (\n{compiled.sql}\n)"  # noqa: S608  # allow-listed
 
 
 def json_array(rows: list[tuple[Any, ...]]) -> bytes:
@@ -50,8 +51,11 @@ def _wire(column: OutputColumn) -> str:
     return sql
 
 
-def json_answer(page: Page, *, generation: str, as_of: datetime, stale: bool) -> bytes:
-    """A page with its envelope; the rows are not looked at again."""
+def json_answer(page: Page, *, generation: str, as_of: datetime) -> bytes:
+    """A page with its envelope; the rows are not looked at again.
+
+    Whether it is stale is not in it: that changes with time, and these bytes have an ETag.
+    """
     columns = [
         {"name": column.name, "type": column.type.name, "unit": column.unit}
         for column in page.columns
@@ -59,8 +63,7 @@ def json_answer(page: Page, *, generation: str, as_of: datetime, stale: bool) ->
     envelope = {
         "generation": generation,
         "as_of": as_of.strftime(_INSTANT),
-        "stale": stale,
-        "next_offset": page.next_offset,
+        "next_cursor": page.next_cursor,
     }
     head, tail = json.dumps({"columns": columns})[:-1], json.dumps(envelope)[1:]
     return b"".join((head.encode(), b', "rows": ', page.rows, b", ", tail.encode()))

@@ -17,6 +17,7 @@ from backend.periods import (
     previous_period,
     previous_year,
     relative,
+    same_since,
 )
 from backend.warehouse.datasets import Dataset
 from backend.warehouse.predicates import read_days
@@ -48,6 +49,7 @@ class ResolvedSpec:
 
     With `compare` or `fill`, `period` holds the days that are asked for, and `conditions` (with
     their JSON pointers) everything else that must hold; otherwise it is None and they are all.
+    `today` is the first day on which the query came to mean this, None where it names no such days.
     """
 
     spec: QuerySpec
@@ -55,6 +57,7 @@ class ResolvedSpec:
     conditions: tuple[tuple[str, Condition], ...]
     period: Period | None = None
     earlier: Earlier | None = None
+    today: date | None = None
 
     def fingerprint(self, *, of_any_page: bool = False) -> str:
         """Equal for equal questions, whenever they are asked; `of_any_page` leaves paging out."""
@@ -64,15 +67,24 @@ class ResolvedSpec:
         return hashlib.sha256(meaning.encode()).hexdigest()
 
 
-def resolve(dataset: Dataset, spec: QuerySpec, now: datetime, calendar: Calendar) -> ResolvedSpec:
-    """Raises InvalidInput for an unknown name of a period, and for one that must be bounded."""
+def resolve(
+    dataset: Dataset,
+    spec: QuerySpec,
+    now: datetime,
+    calendar: Calendar,
+    today: date | None = None,
+) -> ResolvedSpec:
+    """Raises InvalidInput for an unknown name of a period, and for one that must be bounded.
+
+    `today` stands for another day than `now` is, so that a later page asks what the first one did.
+    """
     calendar = Calendar(spec.time_zone or calendar.time_zone, calendar.fiscal_start)
-    names = _Names(dataset, calendar.today(now), calendar.fiscal_start)
+    names = _Names(dataset, today or calendar.today(now), calendar.fiscal_start)
     filters = tuple(names.replaced(c, f"#/filters/{n}") for n, c in enumerate(spec.filters))
     spec = spec.model_copy(update={"filters": filters})
     conditions = tuple(conjuncts(filters, "#/filters"))
     if spec.compare is None and spec.fill is None:
-        return ResolvedSpec(spec, calendar, conditions)
+        return ResolvedSpec(spec, calendar, conditions, today=names.same_since)
     column = dataset.filters.date_column
     grain = dataset.meta.time_grain
     option = "compare" if spec.compare else "fill"
@@ -85,16 +97,21 @@ def resolve(dataset: Dataset, spec: QuerySpec, now: datetime, calendar: Calendar
         if len(bounds) == 1:
             [pointer] = bounds
             period = replace(period, to_date=names.to_date.get(pointer))
-        return ResolvedSpec(spec, calendar, others, period, _earlier(spec, column, period))
+        earlier = _earlier(spec, column, period)
+        return ResolvedSpec(spec, calendar, others, period, earlier, names.same_since)
     except (ValueError, OverflowError):
         refuse(f"The period to compare with {_OUT_OF_YEARS}.", f"#/{option}")
 
 
 class _Names:
-    """Puts days in for their names; `to_date` keeps, by pointer, which period was still running."""
+    """Puts days in for their names; `to_date` keeps, by pointer, which period was still running.
+
+    `same_since` is the first day on which all names that were met stood for these days.
+    """
 
     def __init__(self, dataset: Dataset, today: date, fiscal_start: int) -> None:
         self.to_date: dict[str, Grain | None] = {}
+        self.same_since: date | None = None
         self._dataset = dataset
         self._today = today
         self._fiscal_start = fiscal_start
@@ -122,6 +139,8 @@ class _Names:
                 errors=[FieldError(f"{pointer}/value", did_you_mean(given.value, _PERIODS))],
             )
         self.to_date[pointer] = days.to_date
+        since = same_since(given.value, self._today, self._fiscal_start)
+        self.same_since = max(self.same_since or since, since)
         first = days.first
         if given.field == self._dataset.filters.date_column and self._dataset.meta.time_grain:
             first = self._dataset.meta.time_grain.first_day(first)  # rows stand for whole periods

@@ -1,31 +1,29 @@
-"""Answers from the current generation, one generation from the start of a request to its end."""
+"""Which generation answers: the current one, or one that a request names."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Collection, Mapping
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime
+from fractions import Fraction
+from functools import cached_property
 from pathlib import Path
-from uuid import UUID
 
 import structlog
 
-from backend.errors import NotFound, Unavailable, did_you_mean
-from backend.periods import Calendar
-from backend.scope import Scope
+from backend.errors import Unavailable
 from backend.settings import Settings
-from backend.warehouse.compiled import Compiled, Paging
-from backend.warehouse.compiler import compile_counts, compile_query
-from backend.warehouse.datasets import Dataset
-from backend.warehouse.execution import Execution, Rows
-from backend.warehouse.formats import Page, json_array, json_statement
+from backend.warehouse import cursors
+from backend.warehouse.cursors import Cursor
+from backend.warehouse.execution import Execution
 from backend.warehouse.generation import CURRENT
 from backend.warehouse.generation import resolve as resolve_folder
 from backend.warehouse.open_generation import UNREADABLE, OpenGeneration, open_generation
-from backend.warehouse.resolve import resolve
-from backend.warehouse.spec import Dimension, Filter, Operator, QuerySpec
+from backend.warehouse.past import folder_as_of, is_retained
+from backend.warehouse.result_cache import ResultCache
+from backend.warehouse.snapshot import Snapshot
 from backend.warehouse.spill import sweep_spill_folders
 
 _ATTEMPTS = 3
@@ -33,87 +31,11 @@ _NOT_YET = (
     "There is no generation to answer from yet. Make one with POST /api/analytics/refresh "
     "or `outlay refresh`."
 )
+_MAX_OLDER = 2  # generations before the current one that stay open between requests
+# Of the memory that the readers of this process may take, all of them together.
+_SHARE_OF_CURRENT, _SHARE_OF_OLDER = Fraction(3, 4), Fraction(1, 4 * _MAX_OLDER)
 
 log = structlog.get_logger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Snapshot:
-    """One generation, for as long as it is needed; every answer from it agrees with every other."""
-
-    _opened: OpenGeneration
-    _execution: Execution
-    now: datetime
-    age_seconds: int
-    is_stale: bool
-
-    @property
-    def generation(self) -> str:
-        return self._opened.description.id
-
-    @property
-    def as_of(self) -> datetime:
-        """When the source was read; what was written later is not in any answer."""
-        return self._opened.description.source.taken_at.astimezone(UTC)
-
-    @property
-    def datasets(self) -> Mapping[str, Dataset]:
-        return self._opened.datasets
-
-    def dataset(self, identity: str) -> Dataset:
-        dataset = self.datasets.get(identity)
-        if dataset is None:
-            suggestion = did_you_mean(identity, list(self.datasets))
-            raise NotFound(f"There is no dataset {identity[:100]!a}. {suggestion}")
-        return dataset
-
-    async def rows(self, spec: QuerySpec, scope: Scope) -> Page:
-        dataset = self.dataset(spec.dataset)
-        calendar = Calendar(scope.time_zone, scope.fiscal_year_start_month)
-        resolved = resolve(dataset, spec, self.now, calendar)
-        # One row more than asked for tells whether there is a next page.
-        paging = Paging(spec.limit + 1, spec.offset)
-        compiled = compile_query(dataset, resolved, scope, paging)
-        rows = await self._fetch(compiled, json_statement(compiled))
-        has_more = len(rows) > spec.limit
-        del rows[spec.limit :]
-        return Page(
-            columns=compiled.columns,
-            rows=json_array(rows),
-            count=len(rows),
-            next_offset=spec.offset + spec.limit if has_more else None,
-        )
-
-    async def counts(self, scope: Scope, datasets: Collection[Dataset]) -> dict[str, int]:
-        """How many rows of each dataset the scope may see, by dataset id."""
-        compiled = compile_counts(list(datasets), scope)
-        [row] = await self._fetch(compiled, compiled.sql)
-        return {column.name: count for column, count in zip(compiled.columns, row, strict=True)}
-
-    async def require_accounts(self, ids: Collection[UUID], scope: Scope) -> None:
-        """Raise NotFound unless the scope may see every one of these accounts."""
-        await self._require("dim_accounts", "account_id", ids, scope)
-
-    async def require_tags(self, ids: Collection[UUID], scope: Scope) -> None:
-        await self._require("dim_tags", "tag_id", ids, scope)
-
-    async def _require(
-        self, dataset: str, column: str, ids: Collection[UUID], scope: Scope
-    ) -> None:
-        wanted = set(ids)
-        if not wanted:
-            return
-        spec = QuerySpec(
-            dataset=dataset,
-            dimensions=(Dimension(column=column),),
-            filters=(Filter(field=column, op=Operator.IN, value=list(wanted)),),
-            limit=len(wanted),
-        )
-        if (await self.rows(spec, scope)).count != len(wanted):
-            raise NotFound(f"Not every {column} exists.")
-
-    async def _fetch(self, compiled: Compiled, sql: str) -> Rows:
-        return await self._execution.fetch(self._opened, sql, compiled.parameters)
 
 
 class Warehouse:
@@ -127,7 +49,9 @@ class Warehouse:
         sweep_spill_folders(settings)
         self._execution = Execution(settings)
         self._current: OpenGeneration | None = None
-        self._opening: asyncio.Task[None] | None = None
+        self._opening: dict[str, asyncio.Task[OpenGeneration]] = {}
+        self._older: OrderedDict[str, OpenGeneration] = OrderedDict()
+        self.results = ResultCache(settings.result_cache_bytes)
 
     def close(self) -> None:
         """Queries that still run keep their generation open until they end."""
@@ -135,22 +59,38 @@ class Warehouse:
         if self._current is not None:
             self._current.retire()
             self._current = None
+        for opened in self._older.values():
+            opened.retire()
+        self._older.clear()
 
     @asynccontextmanager
-    async def snapshot(self) -> AsyncIterator[Snapshot]:
-        """The current generation, held until the block ends; Unavailable when there is none."""
-        opened = await self._resolve()
+    async def snapshot(self, as_of: str | None = None) -> AsyncIterator[Snapshot]:
+        """The current generation, held until the block ends; Unavailable when there is none.
+
+        `as_of` names another one by its id, or by an instant: the latest whose source was read by
+        then. Gone when that is not kept any more.
+        """
+        opened = await (self._resolve() if as_of is None else self._resolve_past(as_of))
         opened.hold()
         try:
             now = self._now()
             age = round((now - opened.description.source.taken_at).total_seconds())
             is_stale = age > self._settings.stale_after_seconds
-            yield Snapshot(opened, self._execution, now, age, is_stale)
+            yield Snapshot(opened, self._execution, self._cursor_key, now, age, is_stale)
         finally:
             opened.release()
 
+    def read_cursor(self, text: str) -> Cursor:
+        """InvalidInput for one that this instance has not made."""
+        return cursors.decode(text, self._cursor_key)
+
+    @cached_property
+    def _cursor_key(self) -> bytes:
+        return cursors.signing_key(self._settings)
+
     async def _resolve(self) -> OpenGeneration:
         damaged: Path | None = None
+        self._retire_pruned()
         for _ in range(_ATTEMPTS):  # a generation may be pruned between naming and opening it
             folder = resolve_folder(self._settings.warehouse_dir)
             if folder is None:
@@ -161,15 +101,10 @@ class Warehouse:
             if current and current.description.id == folder.name and not current.is_retired:
                 return current
             try:
-                await self._open(folder)
+                return await self._open_once(folder, self._open_current)
             except UNREADABLE as error:
-                identity, reason = folder.name, repr(error)
-                log.error("generation unreadable", generation=identity, error=reason)  # noqa: TRY400
+                _log_unreadable(folder, error)
                 damaged = folder
-                continue
-            opened = self._current
-            if opened and opened.description.id >= folder.name:  # ids sort by publication
-                return opened
         if not (self._settings.warehouse_dir / CURRENT).exists():
             raise Unavailable(_NOT_YET)
         raise Unavailable(
@@ -177,14 +112,79 @@ class Warehouse:
             "POST /api/analytics/refresh makes a new one."
         )
 
-    async def _open(self, folder: Path) -> None:
-        """Open once, however many requests wait for it and however many of them give up."""
-        if self._opening is None or self._opening.done():
-            self._opening = asyncio.create_task(self._replace_current(folder))
-        await asyncio.shield(self._opening)
+    async def _resolve_past(self, as_of: str) -> OpenGeneration:
+        warehouse = self._settings.warehouse_dir
+        current = resolve_folder(warehouse)
+        if current is None:
+            return await self._resolve()
+        folder = await asyncio.to_thread(folder_as_of, warehouse, as_of, current)
+        if folder == current:
+            return await self._resolve()
+        self._retire_pruned()
+        known = self._older.get(folder.name)
+        if known is not None and not known.is_closed and not known.is_retired:
+            self._older.move_to_end(folder.name)
+            return known
+        try:
+            return await self._open_once(folder, self._open_older)
+        except UNREADABLE as error:
+            if not is_retained(folder):  # pruned meanwhile
+                return await self._resolve_past(as_of)
+            _log_unreadable(folder, error)
+            raise Unavailable(f"Generation {folder.name} cannot be read.") from None
 
-    async def _replace_current(self, folder: Path) -> None:
-        opened = await asyncio.to_thread(open_generation, folder, self._settings)
-        previous, self._current = self._current, opened
+    async def _open_once(
+        self, folder: Path, open_: Callable[[Path], Coroutine[None, None, OpenGeneration]]
+    ) -> OpenGeneration:
+        """However many requests wait for it and however many of them give up."""
+        while True:
+            task = self._opening.get(folder.name)
+            if task is None:
+                task = self._opening[folder.name] = asyncio.create_task(open_(folder))
+                task.add_done_callback(lambda _: self._opening.pop(folder.name))
+            opened = await asyncio.shield(task)
+            if not opened.is_closed:  # it may have had to go before anybody took hold of it
+                return opened
+
+    async def _open_current(self, folder: Path) -> OpenGeneration:
+        opened = await asyncio.to_thread(
+            open_generation, folder, self._settings, _SHARE_OF_CURRENT
+        )
+        previous = self._current
+        if previous is not None and previous.description.id > opened.description.id:
+            self._add_older(opened)  # a newer one was published and opened meanwhile
+            return opened
+        self._current = opened
         if previous is not None:
-            previous.retire()
+            previous.outdate()
+            self.results.drop(previous.description.id)
+            if not previous.is_closed:
+                self._add_older(previous)
+        return opened
+
+    async def _open_older(self, folder: Path) -> OpenGeneration:
+        opened = await asyncio.to_thread(open_generation, folder, self._settings, _SHARE_OF_OLDER)
+        self._add_older(opened)
+        return opened
+
+    def _add_older(self, opened: OpenGeneration) -> None:
+        """Beyond the most there may be, the least recently used go that nobody holds."""
+        self._older[opened.description.id] = opened
+        too_many = len(self._older) - _MAX_OLDER
+        for identity, older in list(self._older.items())[:-1]:
+            if older.is_closed or (too_many > 0 and not older.is_held):
+                self._retire_older(identity)
+                too_many -= 1
+
+    def _retire_pruned(self) -> None:
+        for identity in list(self._older):
+            if not is_retained(self._settings.warehouse_dir / identity):
+                self._retire_older(identity)
+
+    def _retire_older(self, identity: str) -> None:
+        self._older.pop(identity).retire()
+        self.results.drop(identity)
+
+
+def _log_unreadable(folder: Path, error: Exception) -> None:
+    log.error("generation unreadable", generation=folder.name, error=repr(error))

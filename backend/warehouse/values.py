@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable
 from datetime import UTC, date, datetime
@@ -97,6 +98,8 @@ def _read_decimal(value: object) -> Decimal:
 def _read_number(value: object) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
         raise TypeError("must be a number")
+    if not math.isfinite(value):
+        raise ValueError("must be a finite number")
     return float(value)
 
 

@@ -6,6 +6,10 @@ never with OR, so that each can use the order in which a mart is stored.
 
 from __future__ import annotations
 
+import hashlib
+import json
+from functools import lru_cache
+
 from backend.scope import Scope
 from backend.warehouse.datasets import Dataset
 from backend.warehouse.metadata import AccountAccess, EveryoneAccess, PublicAccess
@@ -40,3 +44,19 @@ def branches(dataset: Dataset, scope: Scope, parameters: Parameters) -> list[str
 def is_hidden(dataset: Dataset, column: str, scope: Scope) -> bool:
     """Whether the column is empty to this scope, which then may not search or sort by it either."""
     return column in dataset.access.restricted_columns and not scope.sees_whole_organization
+
+
+@lru_cache(maxsize=4096)
+def fingerprint(scope: Scope) -> str:
+    """Equal for the same user with the same sight: only such scopes may share an answer."""
+    sight = [
+        str(scope.organization_id),
+        str(scope.user_id),
+        scope.role,
+        sorted(map(str, scope.shared_account_ids)),
+        sorted(map(str, scope.shared_budget_ids)),
+        scope.base_currency,
+        scope.time_zone,
+        scope.fiscal_year_start_month,
+    ]
+    return hashlib.sha256(json.dumps(sight).encode()).hexdigest()

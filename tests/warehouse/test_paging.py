@@ -12,7 +12,8 @@ import pytest
 from backend.scope import Role, Scope
 from backend.settings import Settings
 from backend.warehouse.spec import MAX_LIMIT, Filter, Operator, QuerySpec
-from backend.warehouse.store import Snapshot, Warehouse
+from backend.warehouse.snapshot import Snapshot
+from backend.warehouse.store import Warehouse
 from tests.warehouse.hand_made import ACME, ALICE, BOB, TABLES, identity, publish_hand_made
 
 ROWS = 300_000  # three row groups of DuckDB, so that its threads share the reading
@@ -85,7 +86,7 @@ async def walk(
         numbers += [
             int(row["transaction_id"].replace("-", ""), 16) for row in json.loads(page.rows)
         ]
-        offset = page.next_offset
+        offset = offset + limit if page.next_cursor else None
     return numbers
 
 
