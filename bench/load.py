@@ -13,8 +13,8 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
-from typing import Any
+from dataclasses import asdict, dataclass
+from typing import Any, cast
 from urllib.parse import urlsplit
 
 CONNECTIONS = 8
@@ -41,9 +41,6 @@ class Call:
         if self.body:
             lines.append(f"Content-Length: {len(self.body.encode())}")
         return "\r\n".join([*lines, "", self.body]).encode()
-
-    def with_header(self, name: str, value: str) -> Call:
-        return replace(self, headers={**self.headers, name: value})
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,8 +87,7 @@ class Connection(asyncio.BufferedProtocol):
         self._transport: asyncio.WriteTransport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.WriteTransport)
-        self._transport = transport
+        self._transport = cast("asyncio.WriteTransport", transport)  # uvloop's own has no base
 
     async def ask(self, request: bytes) -> tuple[int, int]:
         """The status, and the length of the body."""

@@ -5,10 +5,9 @@
 
 from __future__ import annotations
 
-from bench.common import instance, machine, size, skipped
+from bench.common import instance, machine, size
 from bench.queries import server_time
 from bench.queries.people import settle
-from bench.queries.server_time import NAME
 from bench.queries.world import MILLION, publish_world
 
 

@@ -15,7 +15,6 @@ import httpx
 from backend.cli.ports import free_port
 from backend.settings import Settings
 
-
 _UNLIMITED = "1000000000"  # requests: whoever measures asks more than anybody may
 
 

@@ -163,4 +163,3 @@ def _best_layout(
             connection.execute("DETACH world")
         with duckdb.connect(path, read_only=True, config=threads) as connection:
             yield lambda: connection.execute(sql).fetchall()
-
