@@ -9,13 +9,14 @@ from http import HTTPStatus
 from typing import Any
 
 import structlog
-from fastapi import FastAPI, Request
+from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.routing import BaseRoute, Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -36,6 +37,7 @@ from backend.errors import (
 )
 
 MEDIA_TYPE = "application/problem+json"
+CLIENT_CLOSED_REQUEST = 499
 
 # Our own words: the standard library's differ between versions of Python, and a type is stable.
 _STATUSES: dict[int, tuple[str, str | None]] = {
@@ -244,6 +246,11 @@ def _database_error(request: Request, error: Exception) -> JSONResponse:
     return _outlay_error(request, translated)
 
 
+def _nobody_there(_: Request, __: Exception) -> Response:
+    """For the log only; the number is a custom of web servers."""
+    return Response(status_code=CLIENT_CLOSED_REQUEST)
+
+
 class UnexpectedErrors:
     """Innermost middleware: what nobody expected is logged, and answered with a bare 500."""
 
@@ -284,5 +291,6 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(RequestValidationError, _validation_error)  # type: ignore[arg-type]
     app.add_exception_handler(DBAPIError, _database_error)
     app.add_exception_handler(PoolTimeout, _database_error)
+    app.add_exception_handler(ClientDisconnect, _nobody_there)
     # The driver passes on what a dying socket says.
     app.add_exception_handler(ConnectionError, _database_error)

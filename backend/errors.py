@@ -61,6 +61,12 @@ class Forbidden(OutlayError):
     status = 403
 
 
+class NotAcceptable(OutlayError):
+    slug = "not-acceptable"
+    title = "No such format"
+    status = 406
+
+
 class Conflict(OutlayError):
     slug = "conflict"
     title = "Conflict"

@@ -168,6 +168,19 @@ class Settings(BaseSettings):
     query_concurrency: int = Field(
         8, gt=0, description="Dataset queries that run at once in one API process; others queue."
     )
+    query_concurrency_per_caller: int = Field(
+        4, gt=0, description="Those of one caller; the places that are left are for others."
+    )
+    stream_concurrency: int = Field(
+        4, gt=0, description="Downloads of whole answers at once in one API process; others queue."
+    )
+    stream_concurrency_per_caller: int = Field(2, gt=0, description="Those of one caller.")
+    stream_idle_seconds: float = Field(
+        60.0, gt=0, description="A download that its reader leaves alone this long is broken off."
+    )
+    stream_max_seconds: float = Field(
+        3600.0, gt=0, description="A download is broken off after this long, however it goes."
+    )
     result_cache_bytes: int = Field(
         64 * 2**20,
         ge=0,
