@@ -1,4 +1,4 @@
-"""`If-Match`: an update names the version it changes, as the `ETag` of an answer gave it."""
+"""Preconditions: `If-Match` names the version that an update changes, `If-None-Match` what one has."""
 
 from __future__ import annotations
 
@@ -42,3 +42,8 @@ def if_match(
 
 
 IfMatch = Annotated[Expected, Depends(if_match)]
+
+
+def names_tag(if_none_match: str, tag: str) -> bool:
+    """Whether the header names this tag, weak or strong (RFC 9110, 13.1.2); ``*`` names none."""
+    return any(etag(version) == tag for _, version in _TAG.findall(if_none_match))

@@ -1,4 +1,4 @@
-"""The datasets: which there are, what each holds, and its rows."""
+"""The datasets: which there are, and what each holds."""
 
 from __future__ import annotations
 
@@ -6,25 +6,22 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path, Query, Response
 
-from api.answers import answer, headers, refuse_repetition
+from api.answers import headers
 from api.deps import CurrentScope, WarehouseDep
 from api.problems import READ_RESPONSES
+from api.query_parameters import refuse_repetition
 from api.schemas.analytics import (
-    DatasetAnswer,
     DatasetEntry,
     DatasetList,
     DatasetSchema,
     Parameters,
-    QueryParameters,
     SchemaColumn,
     SchemaDimension,
     SchemaMeasure,
 )
-from backend.analytics.asking import ask
 from backend.warehouse import catalogue
 from backend.warehouse.common_filters import parameters_of
 from backend.warehouse.datasets import Dataset
-from backend.warehouse.spec import QuerySpec
 
 DatasetId = Annotated[str, Path(examples=["fct_transactions"])]
 
@@ -79,19 +76,6 @@ async def get_dataset_schema(
             as_of=snapshot.as_of,
             stale=snapshot.is_stale,
         )
-
-
-@router.get("/{dataset_id}/query", response_model=DatasetAnswer)
-async def query_dataset(
-    dataset_id: DatasetId,
-    parameters: Annotated[QueryParameters, Query()],
-    scope: CurrentScope,
-    warehouse: WarehouseDep,
-) -> Response:
-    """The rows that you may see, in the order of the dataset: each person's by date."""
-    spec = QuerySpec(dataset=dataset_id, limit=parameters.limit, offset=parameters.offset)
-    async with warehouse.snapshot() as snapshot:
-        return answer(snapshot, await ask(snapshot, scope, spec, parameters.common()))
 
 
 def _entry(dataset: Dataset) -> DatasetEntry:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
 
-from api.answers import answer, headers, refuse_repetition
+from api import answers
+from api.answers import answer, headers
 from api.deps import CurrentScope, WarehouseDep
-from api.problems import READ_RESPONSES
+from api.problems import READ_RESPONSES, problem_responses
+from api.query_parameters import naming_parameters, refuse_repetition
 from api.schemas.analytics import (
     AnalyticsStatus,
     DatasetAnswer,
@@ -17,8 +19,7 @@ from api.schemas.analytics import (
     TagInsightParameters,
 )
 from backend.analytics import questions
-from backend.analytics.asking import ask
-from backend.errors import Unavailable
+from backend.errors import Gone, Unavailable
 
 router = APIRouter(
     prefix="/api/analytics",
@@ -26,6 +27,8 @@ router = APIRouter(
     responses=READ_RESPONSES,
     dependencies=[Depends(refuse_repetition)],
 )
+
+_ANSWERS = answers.RESPONSES | problem_responses(Gone)
 
 
 @router.get("/status")
@@ -53,8 +56,9 @@ async def get_analytics_status(
         return AnalyticsStatus(available=False, detail=error.detail)
 
 
-@router.get("/spending-by-tag", response_model=DatasetAnswer)
+@router.get("/spending-by-tag", response_model=DatasetAnswer, responses=_ANSWERS)
 async def get_spending_by_tag(
+    request: Request,
     parameters: Annotated[TagInsightParameters, Query()],
     scope: CurrentScope,
     warehouse: WarehouseDep,
@@ -63,13 +67,14 @@ async def get_spending_by_tag(
 
     A transaction counts under each of its tags, so that the rows do not add up to all spending.
     """
-    spec = questions.spending_by_tag(parameters.limit, parameters.offset)
-    async with warehouse.snapshot() as snapshot:
-        return answer(snapshot, await ask(snapshot, scope, spec, parameters.common()))
+    with naming_parameters():
+        spec = parameters.of(questions.spending_by_tag())
+        return await answer(request, warehouse, scope, spec, parameters.common())
 
 
-@router.get("/trends", response_model=DatasetAnswer)
+@router.get("/trends", response_model=DatasetAnswer, responses=_ANSWERS)
 async def get_trends(
+    request: Request,
     parameters: Annotated[InsightParameters, Query()],
     scope: CurrentScope,
     warehouse: WarehouseDep,
@@ -78,18 +83,19 @@ async def get_trends(
 
     The first month that the range touches counts whole.
     """
-    spec = questions.trends(parameters.limit, parameters.offset)
-    async with warehouse.snapshot() as snapshot:
-        return answer(snapshot, await ask(snapshot, scope, spec, parameters.common()))
+    with naming_parameters():
+        spec = parameters.of(questions.trends())
+        return await answer(request, warehouse, scope, spec, parameters.common())
 
 
-@router.get("/balance-history", response_model=DatasetAnswer)
+@router.get("/balance-history", response_model=DatasetAnswer, responses=_ANSWERS)
 async def get_balance_history(
+    request: Request,
     parameters: Annotated[InsightParameters, Query()],
     scope: CurrentScope,
     warehouse: WarehouseDep,
 ) -> Response:
     """The balance of each account on each day."""
-    spec = questions.balance_history(parameters.limit, parameters.offset)
-    async with warehouse.snapshot() as snapshot:
-        return answer(snapshot, await ask(snapshot, scope, spec, parameters.common()))
+    with naming_parameters():
+        spec = parameters.of(questions.balance_history())
+        return await answer(request, warehouse, scope, spec, parameters.common())

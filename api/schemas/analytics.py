@@ -14,7 +14,7 @@ from backend.errors import FieldError, InvalidInput, did_you_mean
 from backend.periods import Grain
 from backend.warehouse.common_filters import CommonFilters
 from backend.warehouse.predicates import MAX_VALUES
-from backend.warehouse.spec import DEFAULT_LIMIT, MAX_LIMIT, MAX_OFFSET
+from backend.warehouse.spec import DEFAULT_LIMIT, MAX_CURSOR, MAX_LIMIT, MAX_OFFSET, QuerySpec
 from backend.warehouse.values import read_uuid
 
 
@@ -76,14 +76,33 @@ class TagFilterParameters(FilterParameters):
         return replace(super().common(), tag_ids=tag_ids)
 
 
-class QueryParameters(TagFilterParameters):
+class PageParameters(Parameters):
     limit: int = Field(DEFAULT_LIMIT, ge=1, le=MAX_LIMIT, description="Rows of the page.")
-    offset: int = Field(0, ge=0, le=MAX_OFFSET, description="Rows to skip: `next_offset`.")
+    offset: int = Field(0, ge=0, le=MAX_OFFSET, description="Rows to skip.")
+    cursor: str | None = Field(
+        None,
+        min_length=1,
+        max_length=MAX_CURSOR,
+        description="`next_cursor` of the page before, with the same parameters but the limit.",
+    )
+    as_of: str | None = Field(
+        None,
+        description="An instant, or the id of a generation that is still kept.",
+        examples=["2025-03-10T12:00:00Z"],
+    )
+
+    def page(self) -> dict[str, Any]:
+        """What was given of these, as fields of a query."""
+        given = self.model_fields_set & PageParameters.model_fields.keys()
+        return {name: getattr(self, name) for name in given}
 
 
-class _InsightPage(Parameters):
+class _InsightPage(PageParameters):
     limit: int = Field(MAX_LIMIT, ge=1, le=MAX_LIMIT, description="Rows of the page.")
-    offset: int = Field(0, ge=0, le=MAX_OFFSET, description="Rows to skip: `next_offset`.")
+
+    def of(self, spec: QuerySpec) -> QuerySpec:
+        """This page of a ready-made question."""
+        return QuerySpec.model_validate({**dict(spec), **self.page()})
 
 
 class InsightParameters(_InsightPage, FilterParameters):
@@ -94,11 +113,14 @@ class TagInsightParameters(_InsightPage, TagFilterParameters):
     pass
 
 
-class FromGeneration(BaseModel):
-    """Where an answer comes from."""
-
+class _FromGeneration(BaseModel):
     generation: str = Field(examples=["20250310T120000Z-0f3a9c1e"])
     as_of: datetime = Field(description="When the source was read.")
+
+
+class FromGeneration(_FromGeneration):
+    """Where an answer comes from."""
+
     stale: bool = Field(description="Whether that was longer ago than this instance allows.")
 
 
@@ -111,14 +133,19 @@ class AnswerColumn(BaseModel):
     )
 
 
-class DatasetAnswer(FromGeneration):
-    """Decimals are strings, dates `YYYY-MM-DD`, instants UTC, counts numbers."""
+class DatasetAnswer(_FromGeneration):
+    """Decimals are strings, dates `YYYY-MM-DD`, instants UTC, counts numbers.
+
+    Whether it is stale changes with time, so it is not in here: `Outlay-Stale` says it.
+    """
 
     columns: list[AnswerColumn]
     rows: list[dict[str, Any]] = Field(
         examples=[[{"tag.name": "Food", "currency": "EUR", "spent": "12.5000"}]]
     )
-    next_offset: int | None = Field(description="Null on the last page.")
+    next_cursor: str | None = Field(
+        description="Of the next page, in this very generation; null on the last one."
+    )
 
 
 class DatasetEntry(BaseModel):

@@ -1,18 +1,87 @@
-"""A question and the filters of a request, checked and answered from one generation."""
+"""A query and the filters of a request, checked and answered from one generation."""
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+
+from backend.errors import FieldError, Gone
 from backend.scope import Scope
 from backend.warehouse.common_filters import CommonFilters, filters_for
-from backend.warehouse.formats import Page
+from backend.warehouse.cursors import invalid_cursor
+from backend.warehouse.formats import Page, json_answer
+from backend.warehouse.snapshot import Question, Snapshot
 from backend.warehouse.spec import QuerySpec
-from backend.warehouse.store import Snapshot
+from backend.warehouse.store import Warehouse
+from backend.warehouse.visibility import fingerprint
+
+_NOTHING = CommonFilters()
 
 
-async def ask(snapshot: Snapshot, scope: Scope, spec: QuerySpec, common: CommonFilters) -> Page:
-    """Raises NotFound for a dataset, account or tag that the scope cannot know."""
-    dataset = snapshot.dataset(spec.dataset)
-    filters = filters_for(dataset, common, snapshot.datasets.values())
-    await snapshot.require_accounts(common.account_ids or (), scope)
-    await snapshot.require_tags(common.tag_ids or (), scope)
-    return await snapshot.rows(spec.model_copy(update={"filters": spec.filters + filters}), scope)
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A question to the generation that answers it; the ids of `common` are still to be checked."""
+
+    snapshot: Snapshot
+    question: Question
+    common: CommonFilters
+
+    def identity(self) -> str:
+        """Of all that the answer depends on, but for its format and the program that writes it."""
+        question = self.question
+        parts = (
+            self.snapshot.generation,
+            fingerprint(question.scope),
+            question.fingerprint,
+            repr((question.paging, question.resolved.today)),
+        )
+        return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+    async def json(self) -> bytes:
+        """Raises NotFound for an account or a tag that the scope cannot know."""
+        with self.snapshot.held():
+            page = await self._page()
+        return json_answer(page, generation=self.snapshot.generation, as_of=self.snapshot.as_of)
+
+    async def _page(self) -> Page:
+        await self.check()
+        return await self.snapshot.page(self.question)
+
+    async def check(self) -> None:
+        scope = self.question.scope
+        await self.snapshot.require_accounts(self.common.account_ids or (), scope)
+        await self.snapshot.require_tags(self.common.tag_ids or (), scope)
+
+
+@asynccontextmanager
+async def asked(
+    warehouse: Warehouse, scope: Scope, spec: QuerySpec, common: CommonFilters = _NOTHING
+) -> AsyncIterator[Asked]:
+    """In the generation of its cursor, of its `as_of`, or else the current one.
+
+    Raises NotFound for a dataset that there is not, Gone for a generation that is not kept.
+    """
+    cursor = None if spec.cursor is None else warehouse.read_cursor(spec.cursor)
+    if cursor is not None and not cursor.is_of_scope(fingerprint(scope)):
+        raise invalid_cursor()
+    async with AsyncExitStack() as stack:
+        try:
+            as_of = spec.as_of if cursor is None else cursor.generation
+            snapshot = await stack.enter_async_context(warehouse.snapshot(as_of))
+        except Gone:
+            if cursor is None:
+                raise
+            raise _outlived() from None
+        dataset = snapshot.dataset(spec.dataset)
+        filters = filters_for(dataset, common, snapshot.datasets.values())
+        spec = spec.model_copy(update={"filters": spec.filters + filters}) if filters else spec
+        yield Asked(snapshot, snapshot.question(spec, scope, cursor), common)
+
+
+def _outlived() -> Gone:
+    return Gone(
+        "The generation that this cursor goes on in is not kept any more.",
+        errors=[FieldError("#/cursor", "Start again without the cursor.")],
+    )

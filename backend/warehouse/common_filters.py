@@ -11,6 +11,7 @@ from backend.errors import FieldError, InvalidInput
 from backend.periods import Grain
 from backend.warehouse.datasets import Dataset
 from backend.warehouse.spec import Filter, Operator
+from backend.warehouse.text_filters import TextFilter, typed
 
 _COLUMNS = {
     "start_date": "date_column",
@@ -24,13 +25,15 @@ _COLUMNS = {
 class CommonFilters:
     """None filters nothing; an empty tuple of ids leaves no rows. Both dates are included.
 
-    Where rows stand for months, the first month that the range touches counts whole.
+    Where rows stand for months, the first month that the range touches counts whole. `texts` are
+    on columns of the dataset's own.
     """
 
     start_date: date | None = None
     end_date: date | None = None
     account_ids: tuple[UUID, ...] | None = None
     tag_ids: tuple[UUID, ...] | None = None
+    texts: tuple[TextFilter, ...] = ()
 
 
 def parameters_of(dataset: Dataset) -> list[str]:
@@ -41,7 +44,10 @@ def parameters_of(dataset: Dataset) -> list[str]:
 def filters_for(
     dataset: Dataset, common: CommonFilters, datasets: Iterable[Dataset]
 ) -> tuple[Filter, ...]:
-    """Raises InvalidInput for a filter that the dataset lacks, naming the datasets with it."""
+    """Those of `texts` come first, in their order.
+
+    Raises InvalidInput for a filter that the dataset lacks, naming the datasets with it.
+    """
     if common.start_date and common.end_date and common.start_date > common.end_date:
         raise InvalidInput(
             "The dates are reversed.",
@@ -55,7 +61,7 @@ def filters_for(
                 f"Dataset {dataset.id} cannot be filtered by {name}.",
                 errors=[FieldError(name, f"These datasets have it: {', '.join(sorted(others))}.")],
             )
-    return tuple(_filters(dataset, common))
+    return (*(typed(dataset, text) for text in common.texts), *_filters(dataset, common))
 
 
 def _filters(dataset: Dataset, common: CommonFilters) -> Iterator[Filter]:

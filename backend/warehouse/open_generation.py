@@ -84,9 +84,7 @@ def open_generation(folder: Path, settings: Settings, share: Fraction) -> OpenGe
     return OpenGeneration(description, datasets, connection)
 
 
-def _connect(
-    database: Path, settings: Settings, share: Fraction
-) -> duckdb.DuckDBPyConnection:
+def _connect(database: Path, settings: Settings, share: Fraction) -> duckdb.DuckDBPyConnection:
     """Read-only, without access to anything but this file, and with settings nobody can change."""
     connection = duckdb.connect(
         database,

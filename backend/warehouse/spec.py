@@ -16,10 +16,12 @@ from zoneinfo import ZoneInfo
 
 from pydantic import (
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Discriminator,
     Field,
     Tag,
+    WithJsonSchema,
     field_validator,
     model_validator,
 )
@@ -83,6 +85,7 @@ class Fill(StrEnum):
 Scalar = Annotated[
     bool | int | float | str | Decimal | datetime | date | UUID | None,
     Field(union_mode="left_to_right"),
+    WithJsonSchema({"type": ["string", "number", "boolean", "null"]}),
 ]
 
 
@@ -92,12 +95,21 @@ class _Shape(BaseModel):
     )
 
 
+def _plain(value: Any) -> Any:  # noqa: ANN401  # whatever the caller sent
+    """Said once, not once for each type that it could have been."""
+    if any(
+        isinstance(part, dict | list) for part in (value if isinstance(value, list) else [value])
+    ):
+        raise ValueError("Must be a value, or a list of values.")
+    return value
+
+
 class Filter(_Shape):
     """`value` is a list for in, not_in and between, a boolean for is_null."""
 
     field: str
     op: Operator = Field(strict=False)
-    value: Scalar | list[Scalar]
+    value: Annotated[Scalar | list[Scalar], BeforeValidator(_plain)]
 
 
 def _kind_of_condition(value: Any) -> str:  # noqa: ANN401  # whatever the caller sent

@@ -147,9 +147,7 @@ class Warehouse:
                 return opened
 
     async def _open_current(self, folder: Path) -> OpenGeneration:
-        opened = await asyncio.to_thread(
-            open_generation, folder, self._settings, _SHARE_OF_CURRENT
-        )
+        opened = await asyncio.to_thread(open_generation, folder, self._settings, _SHARE_OF_CURRENT)
         previous = self._current
         if previous is not None and previous.description.id > opened.description.id:
             self._add_older(opened)  # a newer one was published and opened meanwhile

@@ -16,7 +16,8 @@ from backend.scope import Scope
 _WRITES = {"POST", "PUT", "PATCH", "DELETE"}
 # Writes of nothing: a dry run, an answer repeated, and a question with a body.
 _LEAVES_NONE = ("Outlay-Dry-Run", "Idempotency-Replayed")
-_ASKS = ("/api/analytics/query", "/api/auth/", "/api/invitations/lookup")
+_ASKS = ("/api/auth/", "/api/invitations/lookup")
+_ASKS_AT_THE_END = ("/preview", "/query")
 # Their entries are in the organization that is founded or joined.
 _ELSEWHERE = ("/api/organizations", "/api/invitations/accept")
 
@@ -45,7 +46,7 @@ def audited(engine: AsyncEngine, scope: Scope) -> Callable[[httpx.Response], Awa
         path = request.url.path
         if (
             path.startswith(_ASKS + _ELSEWHERE)
-            or path.endswith("/preview")
+            or path.endswith(_ASKS_AT_THE_END)
             or any(h in answer.headers for h in _LEAVES_NONE)
         ):
             return

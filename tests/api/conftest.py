@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
+from datetime import UTC, datetime
 
 import httpx
 import pytest
@@ -12,11 +13,13 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from api.app import create_app
 from backend.identity.tokens import issue_access_token
-from backend.scope import Scope
+from backend.scope import Role, Scope
 from backend.settings import Settings
 from tests.api.audit import audited
 from tests.api.books import Books, open_books
+from tests.api.marts import People
 from tests.factories import make_member, make_organization
+from tests.warehouse.hand_made import ACME, ALICE, BOB, publish_hand_made, rows_of
 
 ActAs = Callable[[Scope], httpx.AsyncClient]
 
@@ -67,3 +70,21 @@ async def owner(engine: AsyncEngine) -> Scope:
 @pytest.fixture
 async def books(engine: AsyncEngine, owner: Scope) -> Books:
     return await open_books(engine, owner)
+
+
+@pytest.fixture
+async def people(settings: Settings, engine: AsyncEngine, act_as: ActAs) -> People:
+    """With the hand-made marts published for them, Alice's and Bob's ids put into their rows."""
+    organization = await make_organization(engine)
+    bob = await make_member(engine, organization, Role.OWNER)
+    alice = await make_member(engine, organization, Role.MEMBER)
+    mallory = await make_member(engine, await make_organization(engine), Role.OWNER)
+    rows = rows_of({ACME: organization, BOB: bob.user_id, ALICE: alice.user_id})
+    generation = publish_hand_made(settings.warehouse_dir, rows, now=datetime.now(UTC))
+    return People(
+        bob=act_as(bob),
+        alice=act_as(alice),
+        mallory=act_as(mallory),
+        scopes={"bob": bob, "alice": alice, "mallory": mallory},
+        generation=generation.id,
+    )

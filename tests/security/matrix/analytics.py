@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.security.access import all_but_viewers, anybody, seers
+from tests.security.access import Need, all_but_viewers, anybody, seers
 from tests.security.entries import Id, get, post
 
 _DATASET = {"dataset_id": "fct_transactions"}
@@ -19,6 +19,15 @@ ANALYTICS = (
         fills=_DATASET,
         query=_FILTERS,
         note="of an account",
+    ),
+    post(
+        "/api/analytics/datasets/{dataset_id}/query",
+        anybody,
+        {"measures": ["transactions"]},
+        fills=_DATASET,
+        ok=200,
+        need=Need.READ,
+        dry_run=False,
     ),
     get("/api/analytics/spending-by-tag", anybody),
     get(

@@ -1,0 +1,39 @@
+"""A query as the body of a request."""
+
+from __future__ import annotations
+
+from pydantic import ConfigDict, Field
+
+from backend.warehouse.spec import QuerySpec
+
+_EXAMPLES = [
+    {
+        "measures": ["total"],
+        "dimensions": [
+            {"column": "booking_date", "grain": "month"},
+            {"column": "category.name"},
+        ],
+        "filters": [
+            {"field": "booking_date", "op": "during", "value": "last_3_months"},
+            {
+                "or": [
+                    {"field": "vendor", "op": "contains", "value": "rail"},
+                    {"field": "amount", "op": "gte", "value": "250.00"},
+                ]
+            },
+        ],
+        "order": [{"field": "total", "descending": True}],
+        "totals": {"subtotals": "grand", "shares": ["total"]},
+    },
+    {
+        "fields": ["booking_date", "vendor", "amount", "currency"],
+        "filters": [{"field": "amount", "op": "between", "value": ["10.00", "20.00"]}],
+        "limit": 100,
+    },
+]
+
+
+class QueryIn(QuerySpec):
+    model_config = ConfigDict(json_schema_extra={"examples": _EXAMPLES})
+
+    dataset: str = Field("", description="That of the path, if given.")
