@@ -46,11 +46,11 @@ def peers(world: World, callers: Callers, rounds: Rounds) -> None:
                 with running(peer.command(found, Path(folder), port)):
                     url = f"http://127.0.0.1:{port}"
                     wait_for(url + peer.ready, seconds=_STARTS_WITHIN_SECONDS)
-                    _compare(peer, url, ours, callers, rounds, world.rows)
+                    _compare(peer, url, ours, callers=callers, rounds=rounds, total=world.rows)
 
 
 def _compare(
-    peer: Peer, theirs: str, ours: str, callers: Callers, rounds: Rounds, total: int
+    peer: Peer, theirs: str, ours: str, *, callers: Callers, rounds: Rounds, total: int
 ) -> None:
     """Every member in turn, so that no answer can be kept for the next request."""
     for what, asked, forms, figures in (
@@ -61,7 +61,7 @@ def _compare(
         form = _fastest(theirs, forms, callers.members, mine[0], figures)
         calls = [forms(theirs, caller.scope.user_id)[form] for caller in callers.members]
         rounds.compare(
-            f"f: {what} over HTTP, nothing cached; floor: {peer.name} {peer.version}, {form}",
+            f"f: {what} over HTTP, uncached; floor: {peer.name} {peer.version}, {form}",
             mine,
             calls,
             rows=total,
@@ -103,7 +103,7 @@ def _events(answer: Any) -> dict[Any, tuple[float, ...]]:  # noqa: ANN401  # JSO
 
 def _groups(answer: Any) -> dict[Any, tuple[float, ...]]:  # noqa: ANN401  # JSON
     """Total and number by month, category and currency; null is a group of its own."""
-    groups = {}
+    groups: dict[Any, tuple[float, ...]] = {}
     for row in records(answer):
         month = row.get("month") or row["cost_date_month"]
         name = row.get("name") or row.get("category.name")

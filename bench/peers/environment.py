@@ -20,15 +20,15 @@ def programs(name: str, version: str) -> Path:
     environment = CACHE / "peers" / f"{name}-{version}"
     installed = environment / "bin" / name
     if not installed.exists():
-        _run([sys.executable, "-m", "venv", "--clear", environment])
-        pip = [environment / "bin" / "python", "-m", "pip", "install", "--quiet"]
-        _run([*pip, "--disable-pip-version-check", f"{name}=={version}"])
+        _run([sys.executable, "-m", "venv", "--clear", str(environment)])
+        pip = str(environment / "bin" / "pip")
+        _run([pip, "install", "--quiet", "--disable-pip-version-check", f"{name}=={version}"])
     if not installed.exists():
         raise PeerUnavailable(f"{name} {version} has no program of its name.")
     return installed.parent
 
 
-def _run(command: list[str | Path]) -> None:
+def _run(command: list[str]) -> None:
     try:
         subprocess.run(
             command, check=True, capture_output=True, text=True, timeout=_INSTALL_SECONDS

@@ -1,4 +1,4 @@
-"""The service with one route more, written the obvious way: a connection a request, a dict a row."""
+"""The service with one route written the obvious way: a connection a request, a dict a row."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from backend.warehouse.generation import DATABASE, resolve
 _EVENTS = """
 SELECT * FROM marts.fct_cost_events
 WHERE organization_id = $organization AND owner_id = $me
-ORDER BY cost_date LIMIT 1000
+ORDER BY cost_date, cost_event_id LIMIT 1000
 """
 
 

@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-import asyncio
+import json
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from datetime import date
+from decimal import Decimal
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import duckdb
 
-from backend.periods import Calendar
 from backend.scope import Scope
-from backend.warehouse.compiled import Compiled
-from backend.warehouse.compiler import compile_query
 from backend.warehouse.formats import Page
-from backend.warehouse.resolve import resolve
-from backend.warehouse.spec import QuerySpec
-from backend.warehouse.store import Warehouse
 from bench.common import alternating, paired, report
+from bench.queries.in_process import TIMES, beside, beside_bare_fetch, server
 from bench.queries.people import Callers
 from bench.queries.questions import (
     BY_MONTH_AND_CATEGORY,
@@ -31,75 +30,20 @@ from bench.queries.questions import (
 from bench.queries.world import World
 
 NAME = "query"
-TIMES = 60
-
-
-class Server:
-    """The reader of a world as the API has it, asked from outside its event loop."""
-
-    def __init__(self, world: World) -> None:
-        self._runner = asyncio.Runner()
-        self._warehouse = Warehouse(world.settings)
-
-    def close(self) -> None:
-        self._warehouse.close()
-        self._runner.close()
-
-    def answer(self, spec: QuerySpec, scope: Scope) -> Page:
-        async def ask() -> Page:
-            async with self._warehouse.snapshot() as snapshot:
-                return await snapshot.rows(spec, scope)
-
-        return self._runner.run(ask())
-
-    def compiled(self, spec: QuerySpec, scope: Scope) -> Compiled:
-        async def compiling() -> Compiled:
-            async with self._warehouse.snapshot() as snapshot:
-                dataset = snapshot.dataset(spec.dataset)
-                calendar = Calendar(scope.time_zone, scope.fiscal_year_start_month)
-                return compile_query(dataset, resolve(dataset, spec, snapshot.now, calendar), scope)
-
-        return self._runner.run(compiling())
-
-
-@contextmanager
-def server(world: World) -> Iterator[Server]:
-    serving = Server(world)
-    try:
-        yield serving
-    finally:
-        serving.close()
-
-
-@contextmanager
-def beside(world: World) -> Iterator[Path]:
-    """Another name of the world's file: a process opens one name with one configuration only."""
-    with tempfile.TemporaryDirectory(dir=world.settings.home) as folder:
-        name = Path(folder) / "world.duckdb"
-        name.hardlink_to(world.database)
-        yield name
 
 
 def rows(world: World, callers: Callers) -> None:
-    threads = {"threads": world.settings.duckdb_threads}
-    with server(world) as ours, beside(world) as database:
-        for who, caller in (("a member", callers.member), ("an analyst", callers.analyst)):
-            query = ours.compiled(ROWS, caller.scope)
-            with duckdb.connect(database, read_only=True, config=threads) as connection:
-                mine, bare = paired(
-                    lambda scope=caller.scope: ours.answer(ROWS, scope),
-                    lambda q=query, c=connection: c.execute(q.sql, dict(q.parameters)).fetchall(),
-                    times=TIMES,
-                )
-            report(
-                NAME,
-                f"a: 1,000 rows as JSON for {who}, server time; floor: bare fetch of the same SQL",
-                ours=mine * 1000,
-                floor=bare * 1000,
-                unit="ms",
-                rows=world.rows,
-                aim=1.5,
-            )
+    for who, caller in (("a member", callers.member), ("an analyst", callers.analyst)):
+        mine, bare = beside_bare_fetch(world.settings, world.database, ROWS, caller.scope)
+        report(
+            NAME,
+            f"a: 1,000 rows as JSON for {who}, server time; floor: bare fetch of the same SQL",
+            ours=mine * 1000,
+            floor=bare * 1000,
+            unit="ms",
+            rows=world.rows,
+            aim=1.5,
+        )
 
 
 def grouped(world: World, callers: Callers) -> None:
@@ -108,12 +52,10 @@ def grouped(world: World, callers: Callers) -> None:
         (OF_A_SHARING_MEMBER, callers.sharing),
         (OF_AN_ANALYST, callers.analyst),
     ):
-        with server(world) as ours, _best_layout(world, question, caller.scope) as best:
-            expected, count = len(best()), ours.answer(question.spec, caller.scope).count
-            assert count == expected, (question.case, count, expected)
-            mine, bare = paired(
-                lambda s=ours, q=question, c=caller: s.answer(q.spec, c.scope), best, times=TIMES
-            )
+        with server(world.settings) as ours, _best_layout(world, question, caller.scope) as best:
+            answer = partial(ours.answer, question.spec, caller.scope)
+            assert _figures(answer()) == best(), question.case
+            mine, bare = paired(answer, best, times=TIMES)
         report(
             NAME,
             f"c: {question.case}, server time; floor: bare SQL over a table of its rows alone",
@@ -127,12 +69,11 @@ def grouped(world: World, callers: Callers) -> None:
 
 def growth(worlds: Sequence[World], callers: Callers) -> None:
     """One person's answers, whose rows are the same in every world, asked of all in turn."""
-    servers = [Server(world) for world in worlds]
-    try:
+    with ExitStack() as stack:
+        servers = [stack.enter_context(server(world.settings)) for world in worlds]
         for spec, what in ((ROWS, "1,000 rows"), (BY_MONTH_AND_CATEGORY, "month x category")):
-            answers: list[Callable[[], object]] = [
-                lambda s=serving, q=spec: s.answer(q, callers.member.scope) for serving in servers
-            ]
+            answers = [partial(each.answer, spec, callers.member.scope) for each in servers]
+            assert len({answer().rows for answer in answers}) == 1
             smallest, *larger = alternating(answers, times=TIMES)
             for world, seconds in zip(worlds[1:], larger, strict=True):
                 report(
@@ -144,22 +85,33 @@ def growth(worlds: Sequence[World], callers: Callers) -> None:
                     rows=world.rows,
                     aim=1.3,
                 )
-    finally:
-        for serving in servers:
-            serving.close()
 
 
 @contextmanager
 def _best_layout(
     world: World, question: Grouped, scope: Scope
-) -> Iterator[Callable[[], list[tuple[object, ...]]]]:
+) -> Iterator[Callable[[], list[tuple[Any, ...]]]]:
     """What answers the question by hand."""
-    threads = {"threads": world.settings.duckdb_threads}
-    with beside(world) as database, tempfile.TemporaryDirectory() as folder:
+    with beside(world.database) as database, tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "best.duckdb"
-        with duckdb.connect(path, config=threads) as connection:
+        with duckdb.connect(path) as connection:
             connection.execute(f"ATTACH '{database}' AS world (READ_ONLY)")
             sql = question.best(connection, scope)
             connection.execute("DETACH world")
-        with duckdb.connect(path, read_only=True, config=threads) as connection:
+        threads = world.settings.duckdb_threads
+        with duckdb.connect(path, read_only=True, config={"threads": threads}) as connection:
             yield lambda: connection.execute(sql).fetchall()
+
+
+def _figures(page: Page) -> list[tuple[Any, ...]]:
+    """The groups as the SQL by hand has them."""
+    return [
+        (
+            date.fromisoformat(row["cost_date_month"]),
+            row["category.name"],
+            row["currency"],
+            Decimal(row["total_cost"]),
+            row["events"],
+        )
+        for row in json.loads(page.rows)
+    ]
