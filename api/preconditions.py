@@ -1,4 +1,4 @@
-"""Preconditions: `If-Match` names the version that an update changes, `If-None-Match` what one has."""
+"""`If-Match` names the version that an update changes, `If-None-Match` the answer one has."""
 
 from __future__ import annotations
 

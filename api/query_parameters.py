@@ -11,7 +11,7 @@ from typing import Any
 from fastapi import Request
 from pydantic import ConfigDict, Field, model_validator
 
-from api.schemas.analytics import PageParameters, TagFilterParameters
+from api.schemas.analytics import FormatParameters, PageParameters, TagFilterParameters
 from backend.errors import FieldError, InvalidInput, OutlayError, did_you_mean
 from backend.warehouse.common_filters import CommonFilters
 from backend.warehouse.spec import MAX_CONDITIONS, Operator, Order, QuerySpec
@@ -24,7 +24,7 @@ _PLACE = re.compile(r"#/([a-z_]+)(?:/(\d+))?")
 _NAMES = {"order": "sort"}  # what a parameter is called after it has become part of a query
 
 
-class QueryParameters(PageParameters, TagFilterParameters):
+class QueryParameters(FormatParameters, PageParameters, TagFilterParameters):
     """And any number of ``field[op]=value``."""
 
     model_config = ConfigDict(extra="allow")
@@ -85,7 +85,7 @@ class QueryParameters(PageParameters, TagFilterParameters):
         )
 
 
-def refuse_repetition(request: Request) -> None:
+async def refuse_repetition(request: Request) -> None:
     """Of two values for one parameter, one would be ignored."""
     names = [name for name, _ in request.query_params.multi_items()]
     if len(names) == len(set(names)):

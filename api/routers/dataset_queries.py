@@ -2,65 +2,76 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Body, Depends, Query, Request, Response
+from fastapi import APIRouter, Body, Depends, Query, Response
 
 from api import answers
-from api.answers import answer
-from api.deps import CurrentScope, WarehouseDep
+from api.answers import Caller, CurrentCaller, answer
+from api.negotiation import requested_format
 from api.problems import READ_RESPONSES, problem_responses
 from api.query_parameters import QueryParameters, naming_parameters, refuse_repetition
 from api.routers.datasets import DatasetId
-from api.schemas.analytics import DatasetAnswer, Parameters
+from api.schemas.analytics import DatasetAnswer, FormatParameters
 from api.schemas.queries import QueryIn
-from backend.errors import FieldError, Gone, InvalidInput
+from backend.errors import FieldError, InvalidInput, NotAcceptable
+from backend.warehouse.formats import Format
 from backend.warehouse.spec import QuerySpec
 
 router = APIRouter(
     prefix="/api/analytics/datasets",
     tags=["datasets"],
-    responses=READ_RESPONSES | problem_responses(Gone),
+    responses=READ_RESPONSES | problem_responses(NotAcceptable),
     dependencies=[Depends(refuse_repetition)],
 )
 
+_ANSWERS: dict[int | str, dict[str, Any]] = answers.RESPONSES | {
+    200: answers.RESPONSES[200]
+    | {"content": {f.media_type: {"schema": {"type": "string"}} for f in Format if f.is_stream}}
+}
 
-@router.get("/{dataset_id}/query", response_model=DatasetAnswer, responses=answers.RESPONSES)
+
+@router.get("/{dataset_id}/query", response_model=DatasetAnswer, responses=_ANSWERS)
 async def query_dataset(
-    request: Request,
     dataset_id: DatasetId,
     parameters: Annotated[QueryParameters, Query()],
-    scope: CurrentScope,
-    warehouse: WarehouseDep,
+    caller: CurrentCaller,
 ) -> Response:
     """The rows that you may see, in the order of the dataset: each person's by date.
 
     Besides the parameters below, any column can be filtered by `column[operator]=value`, such as
     `amount[gte]=100` or `account.name[starts_with]=Savings`. The operators are those of `POST`;
     `in`, `not_in`, `between` and `during` take several values, repeated or separated by commas.
+
+    JSON comes in pages. The other formats go on to the last row, unless a `limit` is given.
     """
     with naming_parameters():
+        format_ = requested_format(_accept(caller), parameters.format)
         common = parameters.common()
         spec = parameters.spec(dataset_id)
     with naming_parameters(common.texts):
-        return await answer(request, warehouse, scope, spec, common)
+        return await answer(caller, spec, common, format_)
 
 
-@router.post("/{dataset_id}/query", response_model=DatasetAnswer, responses=answers.RESPONSES)
+@router.post("/{dataset_id}/query", response_model=DatasetAnswer, responses=_ANSWERS)
 async def query_dataset_by_spec(
-    request: Request,
     dataset_id: DatasetId,
-    _: Annotated[Parameters, Query()],
+    parameters: Annotated[FormatParameters, Query()],
     query: Annotated[QueryIn, Body()],
-    scope: CurrentScope,
-    warehouse: WarehouseDep,
+    caller: CurrentCaller,
 ) -> Response:
     """Any question: groups, conditions in a tree, comparisons, filled periods, totals.
 
     It reads and nothing else. Ids in `filters` are values like others: one that you may not see
     finds no rows.
     """
-    return await answer(request, warehouse, scope, _spec(query, dataset_id))
+    format_ = requested_format(_accept(caller), parameters.format)
+    return await answer(caller, _spec(query, dataset_id), format_=format_)
+
+
+def _accept(caller: Caller) -> str | None:
+    """Undeclared, since OpenAPI tells it by the media types of the answer."""
+    return ",".join(caller.request.headers.getlist("Accept")) or None
 
 
 def _spec(query: QueryIn, dataset: str) -> QuerySpec:

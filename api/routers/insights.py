@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import APIRouter, Depends, Query, Response
 
-from api import answers
-from api.answers import answer, headers
+from api.answers import RESPONSES as ANSWERS
+from api.answers import CurrentCaller, answer, headers
 from api.deps import CurrentScope, WarehouseDep
-from api.problems import READ_RESPONSES, problem_responses
+from api.problems import READ_RESPONSES
 from api.query_parameters import naming_parameters, refuse_repetition
 from api.schemas.analytics import (
     AnalyticsStatus,
@@ -19,7 +19,7 @@ from api.schemas.analytics import (
     TagInsightParameters,
 )
 from backend.analytics import questions
-from backend.errors import Gone, Unavailable
+from backend.errors import Unavailable
 
 router = APIRouter(
     prefix="/api/analytics",
@@ -27,8 +27,6 @@ router = APIRouter(
     responses=READ_RESPONSES,
     dependencies=[Depends(refuse_repetition)],
 )
-
-_ANSWERS = answers.RESPONSES | problem_responses(Gone)
 
 
 @router.get("/status")
@@ -56,12 +54,10 @@ async def get_analytics_status(
         return AnalyticsStatus(available=False, detail=error.detail)
 
 
-@router.get("/spending-by-tag", response_model=DatasetAnswer, responses=_ANSWERS)
+@router.get("/spending-by-tag", response_model=DatasetAnswer, responses=ANSWERS)
 async def get_spending_by_tag(
-    request: Request,
     parameters: Annotated[TagInsightParameters, Query()],
-    scope: CurrentScope,
-    warehouse: WarehouseDep,
+    caller: CurrentCaller,
 ) -> Response:
     """What was spent under each tag and currency, the most first; untagged spending has no tag.
 
@@ -69,15 +65,13 @@ async def get_spending_by_tag(
     """
     with naming_parameters():
         spec = parameters.of(questions.spending_by_tag())
-        return await answer(request, warehouse, scope, spec, parameters.common())
+        return await answer(caller, spec, parameters.common())
 
 
-@router.get("/trends", response_model=DatasetAnswer, responses=_ANSWERS)
+@router.get("/trends", response_model=DatasetAnswer, responses=ANSWERS)
 async def get_trends(
-    request: Request,
     parameters: Annotated[InsightParameters, Query()],
-    scope: CurrentScope,
-    warehouse: WarehouseDep,
+    caller: CurrentCaller,
 ) -> Response:
     """Income, spending, what remained and the share of income saved, by month and currency.
 
@@ -85,17 +79,15 @@ async def get_trends(
     """
     with naming_parameters():
         spec = parameters.of(questions.trends())
-        return await answer(request, warehouse, scope, spec, parameters.common())
+        return await answer(caller, spec, parameters.common())
 
 
-@router.get("/balance-history", response_model=DatasetAnswer, responses=_ANSWERS)
+@router.get("/balance-history", response_model=DatasetAnswer, responses=ANSWERS)
 async def get_balance_history(
-    request: Request,
     parameters: Annotated[InsightParameters, Query()],
-    scope: CurrentScope,
-    warehouse: WarehouseDep,
+    caller: CurrentCaller,
 ) -> Response:
     """The balance of each account on each day."""
     with naming_parameters():
         spec = parameters.of(questions.balance_history())
-        return await answer(request, warehouse, scope, spec, parameters.common())
+        return await answer(caller, spec, parameters.common())

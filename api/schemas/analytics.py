@@ -13,6 +13,7 @@ from api.schemas.common import PlainDate
 from backend.errors import FieldError, InvalidInput, did_you_mean
 from backend.periods import Grain
 from backend.warehouse.common_filters import CommonFilters
+from backend.warehouse.formats import Format
 from backend.warehouse.predicates import MAX_VALUES
 from backend.warehouse.spec import DEFAULT_LIMIT, MAX_CURSOR, MAX_LIMIT, MAX_OFFSET, QuerySpec
 from backend.warehouse.values import read_uuid
@@ -95,6 +96,14 @@ class PageParameters(Parameters):
         """What was given of these, as fields of a query."""
         given = self.model_fields_set & PageParameters.model_fields.keys()
         return {name: getattr(self, name) for name in given}
+
+
+class FormatParameters(Parameters):
+    format: str | None = Field(
+        None,
+        description="In place of `Accept`, where one cannot set headers.",
+        json_schema_extra={"enum": list(Format)},
+    )
 
 
 class _InsightPage(PageParameters):

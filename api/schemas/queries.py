@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, JsonValue
 
 from backend.warehouse.spec import QuerySpec
 
-_EXAMPLES = [
+_EXAMPLES: list[JsonValue] = [
     {
         "measures": ["total"],
         "dimensions": [

@@ -5,19 +5,19 @@ from __future__ import annotations
 import hashlib
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from backend.errors import FieldError, Gone
 from backend.scope import Scope
-from backend.warehouse.common_filters import CommonFilters, filters_for
+from backend.warehouse.common_filters import NO_FILTERS, CommonFilters, filters_for
+from backend.warehouse.compiled import Paging
 from backend.warehouse.cursors import invalid_cursor
-from backend.warehouse.formats import Page, json_answer
+from backend.warehouse.execution import Batches
+from backend.warehouse.formats import Format, Writer, json_answer
 from backend.warehouse.snapshot import Question, Snapshot
 from backend.warehouse.spec import QuerySpec
 from backend.warehouse.store import Warehouse
 from backend.warehouse.visibility import fingerprint
-
-_NOTHING = CommonFilters()
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,28 +28,40 @@ class Asked:
     question: Question
     common: CommonFilters
 
-    def identity(self) -> str:
-        """Of all that the answer depends on, but for its format and the program that writes it."""
+    def identity(self, format_: Format) -> str:
+        """Of all that the answer depends on, but for the program that writes it."""
         question = self.question
         parts = (
+            format_,
             self.snapshot.generation,
             fingerprint(question.scope),
             question.fingerprint,
-            repr((question.paging, question.resolved.today)),
+            repr((self._paging(format_), question.resolved.today)),
         )
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
     async def json(self) -> bytes:
-        """Raises NotFound for an account or a tag that the scope cannot know."""
+        """One page. Raises NotFound for an account or a tag that the scope cannot know."""
         with self.snapshot.held():
-            page = await self._page()
+            await self._check()
+            page = await self.snapshot.page(self.question)
         return json_answer(page, generation=self.snapshot.generation, as_of=self.snapshot.as_of)
 
-    async def _page(self) -> Page:
-        await self.check()
-        return await self.snapshot.page(self.question)
+    @asynccontextmanager
+    async def file(self, format_: Format) -> AsyncIterator[tuple[Batches, Writer]]:
+        """All rows, or as many as the limit says that was asked for; raises like `json`."""
+        await self._check()
+        paging = self._paging(format_)
+        async with self.snapshot.file(self.question, format_, paging) as made:
+            yield made
 
-    async def check(self) -> None:
+    def _paging(self, format_: Format) -> Paging:
+        """The default limit is that of a page."""
+        paging = self.question.paging
+        is_limited = "limit" in self.question.resolved.spec.model_fields_set
+        return paging if is_limited or not format_.is_stream else replace(paging, limit=None)
+
+    async def _check(self) -> None:
         scope = self.question.scope
         await self.snapshot.require_accounts(self.common.account_ids or (), scope)
         await self.snapshot.require_tags(self.common.tag_ids or (), scope)
@@ -57,7 +69,7 @@ class Asked:
 
 @asynccontextmanager
 async def asked(
-    warehouse: Warehouse, scope: Scope, spec: QuerySpec, common: CommonFilters = _NOTHING
+    warehouse: Warehouse, scope: Scope, spec: QuerySpec, common: CommonFilters = NO_FILTERS
 ) -> AsyncIterator[Asked]:
     """In the generation of its cursor, of its `as_of`, or else the current one.
 

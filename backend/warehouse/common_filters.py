@@ -36,6 +36,9 @@ class CommonFilters:
     texts: tuple[TextFilter, ...] = ()
 
 
+NO_FILTERS = CommonFilters()
+
+
 def parameters_of(dataset: Dataset) -> list[str]:
     """The common filters that the dataset has."""
     return [name for name, key in _COLUMNS.items() if getattr(dataset.filters, key) is not None]

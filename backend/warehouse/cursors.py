@@ -96,25 +96,27 @@ def _mac(payload: bytes, key: bytes) -> bytes:
 
 def _tagged(value: object) -> Any:  # noqa: ANN401  # JSON
     """What JSON has no type for is an object with one member."""
-    match value:
-        case None | bool() | int() | str():
-            return value
-        case list():
-            return [_tagged(element) for element in value]
-        case float():
-            return {"f": repr(value)}
-        case Decimal():
-            return {"d": str(value)}
-        case UUID():
-            return {"u": value.hex}
-        case datetime():
-            moment = value if value.tzinfo else value.replace(tzinfo=UTC)
-            return {"t": moment.astimezone(UTC).isoformat()}
-        case date():
-            return {"a": value.isoformat()}
-    raise TypeError(f"No key is a {type(value).__name__}.")
+    if value is None or isinstance(value, bool | int | str):
+        return value
+    if isinstance(value, list):
+        return [_tagged(element) for element in value]
+    tag, text = _WRITERS[type(value)]
+    return {tag: text(value)}
 
 
+def _instant(moment: datetime) -> str:
+    """DuckDB's instants without a zone are UTC."""
+    zoned = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return zoned.astimezone(UTC).isoformat()
+
+
+_WRITERS: dict[type, tuple[str, Callable[[Any], str]]] = {
+    float: ("f", repr),
+    Decimal: ("d", str),
+    UUID: ("u", lambda identity: identity.hex),
+    datetime: ("t", _instant),
+    date: ("a", date.isoformat),
+}
 _READERS: dict[str, Callable[[str], object]] = {
     "f": float,
     "d": Decimal,

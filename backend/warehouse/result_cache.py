@@ -30,6 +30,13 @@ class ResultCache:
         self._answers: OrderedDict[str, tuple[str, bytes]] = OrderedDict()  # with its generation
         self._flights: dict[str, _Flight] = {}
 
+    def find(self, key: str) -> bytes | None:
+        known = self._answers.get(key)
+        if known is None:
+            return None
+        self._answers.move_to_end(key)
+        return known[1]
+
     async def get(
         self, key: str, generation: str, make: Callable[[], Coroutine[None, None, bytes]]
     ) -> bytes:
@@ -37,10 +44,9 @@ class ResultCache:
 
         Who is cancelled stops `make` only if nobody else waits.
         """
-        known = self._answers.get(key)
+        known = self.find(key)
         if known is not None:
-            self._answers.move_to_end(key)
-            return known[1]
+            return known
         flight = self._flights.get(key)
         if flight is None:
             flight = self._flights[key] = _Flight(asyncio.create_task(make()))

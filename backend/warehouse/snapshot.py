@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Collection, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from uuid import UUID
@@ -16,8 +16,16 @@ from backend.warehouse.compiled import Compiled, Paging
 from backend.warehouse.compiler import compile_counts, compile_query
 from backend.warehouse.cursors import Cursor
 from backend.warehouse.datasets import Dataset
-from backend.warehouse.execution import Execution, Rows
-from backend.warehouse.formats import Page, json_array, json_statement
+from backend.warehouse.execution import Batches, Execution, Rows
+from backend.warehouse.formats import (
+    Format,
+    Page,
+    Writer,
+    json_array,
+    json_statement,
+    statement,
+    writer,
+)
 from backend.warehouse.open_generation import OpenGeneration
 from backend.warehouse.resolve import ResolvedSpec, resolve
 from backend.warehouse.spec import Dimension, Filter, Operator, QuerySpec
@@ -37,8 +45,8 @@ class Question:
     fingerprint: str
     paging: Paging
 
-    def compiled(self, paging: Paging | None = None) -> Compiled:
-        return compile_query(self.dataset, self.resolved, self.scope, paging or self.paging)
+    def compiled(self, paging: Paging) -> Compiled:
+        return compile_query(self.dataset, self.resolved, self.scope, paging)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +112,7 @@ class Snapshot:
         )  # fmt: skip
         # One row more than asked for tells whether there is a next page.
         compiled = question.compiled(Paging(limit + 1, offset, after, keyed=True))
-        rows = await self._fetch(compiled, json_statement(compiled))
+        rows = await self._fetch(compiled, json_statement(compiled), question.scope)
         has_more = len(rows) > limit
         del rows[limit:]
         return Page(
@@ -114,13 +122,29 @@ class Snapshot:
             next_cursor=self._next_cursor(question, rows[-1][1:]) if has_more else None,
         )
 
+    @asynccontextmanager
+    async def file(
+        self, question: Question, format_: Format, paging: Paging
+    ) -> AsyncIterator[tuple[Batches, Writer]]:
+        """The record batches of an answer of any length, and what makes bytes of them."""
+        compiled = question.compiled(paging)
+        metadata = {
+            "dataset": question.dataset.id,
+            "generation": self.generation,
+            "as_of": self.as_of.isoformat(),
+        }
+        async with self._execution.stream(
+            self._opened, statement(compiled, format_), compiled.parameters, question.scope.user_id
+        ) as batches:
+            yield batches, writer(format_, compiled.columns, metadata)
+
     async def rows(self, spec: QuerySpec, scope: Scope) -> Page:
         return await self.page(self.question(spec, scope))
 
     async def counts(self, scope: Scope, datasets: Collection[Dataset]) -> dict[str, int]:
         """How many rows of each dataset the scope may see, by dataset id."""
         compiled = compile_counts(list(datasets), scope)
-        [row] = await self._fetch(compiled, compiled.sql)
+        [row] = await self._fetch(compiled, compiled.sql, scope)
         return {column.name: count for column, count in zip(compiled.columns, row, strict=True)}
 
     async def require_accounts(self, ids: Collection[UUID], scope: Scope) -> None:
@@ -163,5 +187,5 @@ class Snapshot:
         counted = replace(cursor, after=paging.after, offset=paging.offset + limit)
         return cursors.encode(counted, self._cursor_key)
 
-    async def _fetch(self, compiled: Compiled, sql: str) -> Rows:
-        return await self._execution.fetch(self._opened, sql, compiled.parameters)
+    async def _fetch(self, compiled: Compiled, sql: str, scope: Scope) -> Rows:
+        return await self._execution.fetch(self._opened, sql, compiled.parameters, scope.user_id)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
@@ -12,11 +10,11 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from backend.db.engine import organization_session
-from backend.scope import Role, Scope
+from backend.scope import Scope
 from backend.settings import Settings
 from tests.api.conftest import ActAs
 from tests.api.marts import DATASETS, QUERY, People, get, refusal
-from tests.factories import add_account, make_member, make_organization, share_account
+from tests.factories import add_account, share_account
 from tests.warehouse.hand_made import (
     ACME,
     ALICE,

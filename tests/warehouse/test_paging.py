@@ -11,8 +11,8 @@ import pytest
 
 from backend.scope import Role, Scope
 from backend.settings import Settings
-from backend.warehouse.spec import MAX_LIMIT, Filter, Operator, QuerySpec
 from backend.warehouse.snapshot import Snapshot
+from backend.warehouse.spec import MAX_LIMIT, Filter, Operator, QuerySpec
 from backend.warehouse.store import Warehouse
 from tests.warehouse.hand_made import ACME, ALICE, BOB, TABLES, identity, publish_hand_made
 

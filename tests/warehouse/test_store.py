@@ -19,9 +19,9 @@ import pytest
 from backend.errors import InvalidInput, NotFound, QueryTimeout, Unavailable
 from backend.scope import Role, Scope
 from backend.settings import Settings
+from backend.warehouse.snapshot import Snapshot
 from backend.warehouse.spec import QuerySpec
 from backend.warehouse.spill import new_spill_folder
-from backend.warehouse.snapshot import Snapshot
 from backend.warehouse.store import Warehouse
 from tests.sizes import sized
 from tests.warehouse.hand_made import (
