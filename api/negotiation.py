@@ -56,7 +56,7 @@ def _named(name: str) -> Format:
     try:
         return Format(name)
     except ValueError:
-        suggestion = did_you_mean(name, list(Format))
+        suggestion = did_you_mean(name, [format_.value for format_ in Format])
         raise InvalidInput(
             "There is no such format.", errors=[FieldError("format", suggestion)]
         ) from None
@@ -70,7 +70,8 @@ def _ranges(accept: str) -> Iterator[_Range]:
             continue
         type_, subtype, parameters = matched.groups()
         quality = _QUALITY.search(parameters)
-        if quality is None and _HAS_QUALITY.search(parameters):
+        is_valid = quality or not _HAS_QUALITY.search(parameters)
+        if not is_valid or (type_ == "*" != subtype):
             continue
         exactness = (type_ != "*") + (subtype != "*")
         media_type = f"{type_}/{subtype}".lower()

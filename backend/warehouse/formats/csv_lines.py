@@ -7,8 +7,10 @@ OWASP advises for CSV injection; numbers are numbers, also negative ones. Lists 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
+
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from backend.warehouse.column_types import Kind
 from backend.warehouse.compiled import OutputColumn
@@ -16,15 +18,11 @@ from backend.warehouse.formats.wire import wire
 
 _END = "\r\n"
 
-# For Python and for RE2 alike. What is invisible may stand before the sign; the wide and the small
-# signs are taken for the plain ones.
-_INVISIBLE = (
-    r"\x00-\x20\x7f-\xa0\xad"
-    "\u034f\u061c\u115f\u1160\u1680\u17b4\u17b5\u180b-\u180f\u2000-\u200f\u2028-\u202f"
-    "\u205f-\u206f\u2800\u3000\u3164\ufe00-\ufe0f\ufeff\uffa0"
-)
-_SIGNS = "=+\\-@\uff1d\uff0b\uff0d\uff20\ufe66\ufe62\ufe63\ufe6b"
-_FORMULA = rf"^(?:[\t\r\n]|[{_INVISIBLE}]*[{_SIGNS}])"
+# As RE2 has it. Blanks and what is invisible may stand before the sign, which may also be one of
+# the wide or small ones that are taken for it.
+_INVISIBLE = r"\pC\pZ\x{34F}\x{115F}\x{1160}\x{17B4}\x{17B5}\x{2800}\x{3164}\x{FE00}-\x{FE0F}\x{FFA0}"
+_SIGNS = r"=+\-@\x{FF1D}\x{FF0B}\x{FF0D}\x{FF20}\x{FE66}\x{FE62}\x{FE63}\x{FE6B}"
+_FORMULA = rf"^([\t\r\n]|[{_INVISIBLE}]*[{_SIGNS}])"
 
 
 def csv_line(columns: Sequence[OutputColumn]) -> str:
@@ -34,8 +32,9 @@ def csv_line(columns: Sequence[OutputColumn]) -> str:
 
 
 def csv_header(columns: Sequence[OutputColumn]) -> str:
-    names = [re.sub(_FORMULA, r"'\g<0>", column.name) for column in columns]
-    return ",".join('"{}"'.format(name.replace('"', '""')) for name in names) + _END
+    names = pa.array([column.name.replace('"', '""') for column in columns])
+    safe = pc.replace_substring_regex(names, _FORMULA, r"'\1", max_replacements=1)
+    return ",".join(f'"{name}"' for name in safe.to_pylist()) + _END
 
 
 def _field(column: OutputColumn) -> str:
@@ -50,7 +49,7 @@ def _field(column: OutputColumn) -> str:
 
 
 def _safe(sql: str) -> str:
-    return f"regexp_replace({sql}, '{_FORMULA}', '''\\0')"
+    return f"regexp_replace({sql}, '{_FORMULA}', '''\\1')"
 
 
 def _quoted(sql: str) -> str:
