@@ -61,9 +61,11 @@ openapi: setup  ## write docs/openapi.json
 	$(BIN)/python -m api.openapi > docs/openapi.json
 
 docs: openapi  ## write the generated pages and the answers in the README
+	$(BIN)/python -m orchestration.dataset_page
 	$(BIN)/python -m tests.readme
 
 docs-check: setup
+	@$(BIN)/python -m orchestration.dataset_page --check
 	@$(BIN)/python -m api.openapi | diff -u docs/openapi.json - \
 		|| { echo "docs/openapi.json is stale: run 'make openapi'"; exit 1; }
 

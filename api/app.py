@@ -29,6 +29,7 @@ from api.routers import (
     categories,
     cloud_costs,
     connections,
+    dataset_explanations,
     dataset_queries,
     datasets,
     expenses,
@@ -105,6 +106,7 @@ _ROUTERS = (
     cloud_costs.router,
     datasets.router,
     dataset_queries.router,
+    dataset_explanations.router,
     insights.router,
     refreshes.router,
 )

@@ -1,11 +1,7 @@
-"""dbt: its manifest made ready, and its models and tests as assets and asset checks."""
+"""dbt's models and tests as assets and asset checks."""
 
-import fcntl
-import hashlib
 import json
 import os
-import subprocess
-import sysconfig
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property
@@ -17,19 +13,11 @@ import dagster as dg
 from dagster_dbt import DagsterDbtTranslator, DbtCliInvocation, DbtCliResource, dbt_assets
 from packaging.version import Version
 
-from backend.settings import PROJECT_ROOT, Settings
-from backend.warehouse.build import BUILD_DIR_VARIABLE, build_dir
 from backend.warehouse.contents import DbtResults
 from backend.warehouse.crash_points import CrashPoint, crash_point
+from orchestration import dbt_project
 from orchestration.resources import OWNERS, POOL, Build, table_metadata
 from orchestration.tables import Table, describe
-
-PROJECT = PROJECT_ROOT / "dbt"
-_NOT_PARSED = {"target", "logs", "dbt_packages", "lint", "__pycache__"}
-
-
-class DbtProjectError(Exception):
-    """The dbt project does not parse."""
 
 
 class _Dbt(DbtCliResource):
@@ -48,63 +36,8 @@ class _Dbt(DbtCliResource):
 
 
 def dbt_resource() -> DbtCliResource:
-    return _Dbt(project_dir=str(PROJECT), profiles_dir=str(PROJECT), dbt_executable=_executable())
-
-
-def prepare_manifest(settings: Settings) -> Path:
-    """The manifest of the dbt project as it is now; parsed again when a file of it has changed.
-
-    It lies in `$OUTLAY_HOME/dbt/target`, with what makes the next parse quick.
-    """
-    target = settings.home / "dbt" / "target"
-    target.mkdir(parents=True, exist_ok=True)
-    manifest, stamp = target / "manifest.json", target / "fingerprint"
-    fingerprint = _fingerprint()
-    with (target.parent / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not manifest.exists() or not stamp.exists() or stamp.read_text() != fingerprint:
-            _parse(settings, target)
-            stamp.write_text(fingerprint)
-    return manifest
-
-
-def _parse(settings: Settings, target: Path) -> None:
-    environment = _environment(settings) | {
-        "DBT_LOG_PATH": str(target.parent / "logs"),
-        "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
-    }
-    done = subprocess.run(  # noqa: S603  # our own project
-        [_executable(), "parse", "--project-dir", str(PROJECT), "--profiles-dir", str(PROJECT)],
-        env=os.environ | environment,
-        cwd=PROJECT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if done.returncode:
-        raise DbtProjectError(f"dbt cannot parse {PROJECT}:\n{done.stdout}{done.stderr}")
-
-
-def _environment(settings: Settings) -> dict[str, str]:
-    """The same for parsing and building: dbt parses anew when a variable it reads has changed."""
-    return {
-        BUILD_DIR_VARIABLE: str(build_dir(settings.warehouse_dir)),
-        "DBT_TARGET_PATH": str(settings.home / "dbt" / "target"),
-    }
-
-
-def _fingerprint() -> str:
-    digest = hashlib.sha256(f"{version('dbt-core')} {version('dbt-duckdb')}".encode())
-    for path in sorted(PROJECT.rglob("*")):
-        place = path.relative_to(PROJECT)
-        if path.is_file() and not _NOT_PARSED & set(place.parts):
-            digest.update(f"{place}\0".encode())
-            digest.update(hashlib.sha256(path.read_bytes()).digest())
-    return digest.hexdigest()
-
-
-def _executable() -> str:
-    return str(Path(sysconfig.get_path("scripts")) / "dbt")
+    project = str(dbt_project.PROJECT)
+    return _Dbt(project_dir=project, profiles_dir=project, dbt_executable=dbt_project.executable())
 
 
 class _Translator(DagsterDbtTranslator):
@@ -120,7 +53,7 @@ def dbt_models(manifest: Path) -> dg.AssetsDefinition:
         context: dg.AssetExecutionContext, dbt: DbtCliResource, build: dg.ResourceParam[Build]
     ) -> Iterator[Any]:
         record = build.record()
-        with _variables(_environment(build.settings)):
+        with _variables(dbt_project.environment(build.settings)):
             invocation = dbt.cli(
                 ["build"],
                 context=context,

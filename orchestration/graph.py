@@ -5,7 +5,8 @@ from __future__ import annotations
 import dagster as dg
 
 from backend.settings import Settings
-from orchestration.dbt import dbt_models, dbt_resource, prepare_manifest
+from orchestration.dbt import dbt_models, dbt_resource
+from orchestration.dbt_project import prepare_manifest
 from orchestration.publish import generation
 from orchestration.refresh import extract_source, reconciliation, refresh_job
 from orchestration.resources import build_resource

@@ -14,9 +14,8 @@ from api.query_parameters import QueryParameters, naming_parameters, refuse_repe
 from api.routers.datasets import DatasetId
 from api.schemas.analytics import DatasetAnswer, FormatParameters
 from api.schemas.queries import QueryIn
-from backend.errors import FieldError, InvalidInput, NotAcceptable
+from backend.errors import NotAcceptable
 from backend.warehouse.formats import Format
-from backend.warehouse.spec import QuerySpec
 
 router = APIRouter(
     prefix="/api/analytics/datasets",
@@ -66,18 +65,9 @@ async def query_dataset_by_spec(
     finds no rows.
     """
     format_ = requested_format(_accept(caller), parameters.format)
-    return await answer(caller, _spec(query, dataset_id), format_=format_)
+    return await answer(caller, query.of(dataset_id), format_=format_)
 
 
 def _accept(caller: Caller) -> str | None:
     """Undeclared, since OpenAPI tells it by the media types of the answer."""
     return ",".join(caller.request.headers.getlist("Accept")) or None
-
-
-def _spec(query: QueryIn, dataset: str) -> QuerySpec:
-    if query.dataset not in {"", dataset}:
-        raise InvalidInput(
-            "The query is of another dataset than the path.",
-            errors=[FieldError("#/dataset", f"Leave it out, or write {dataset[:100]!a}.")],
-        )
-    return query.model_copy(update={"dataset": dataset})

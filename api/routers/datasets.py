@@ -1,4 +1,4 @@
-"""The datasets: which there are, and what each holds."""
+"""The datasets: which there are and what may be asked of each."""
 
 from __future__ import annotations
 
@@ -7,21 +7,16 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Path, Query, Response
 
 from api.answers import headers
-from api.deps import CurrentScope, WarehouseDep
+from api.deps import CurrentScope, SettingsDep, WarehouseDep
 from api.problems import READ_RESPONSES
 from api.query_parameters import refuse_repetition
-from api.schemas.analytics import (
-    DatasetEntry,
-    DatasetList,
-    DatasetSchema,
-    Parameters,
-    SchemaColumn,
-    SchemaDimension,
-    SchemaMeasure,
-)
+from api.schemas.analytics import Parameters
+from api.schemas.datasets import DatasetEntry, DatasetList, DatasetSchema, Limits
+from backend.periods import today_in
 from backend.warehouse import catalogue
-from backend.warehouse.common_filters import parameters_of
-from backend.warehouse.datasets import Dataset
+from backend.warehouse.examples import example
+from backend.warehouse.measure_catalogue import measures
+from backend.warehouse.visibility import row_filter
 
 DatasetId = Annotated[str, Path(examples=["fct_transactions"])]
 
@@ -43,7 +38,7 @@ async def list_datasets(
     async with warehouse.snapshot() as snapshot:
         response.headers.update(headers(stale=snapshot.is_stale))
         return DatasetList(
-            items=[_entry(dataset) for dataset in snapshot.datasets.values()],
+            items=[DatasetEntry.of(dataset) for dataset in snapshot.datasets.values()],
             generation=snapshot.generation,
             as_of=snapshot.as_of,
             stale=snapshot.is_stale,
@@ -51,39 +46,37 @@ async def list_datasets(
 
 
 @router.get("/{dataset_id}/schema")
-async def get_dataset_schema(
+async def get_dataset_schema(  # what a request brings
     dataset_id: DatasetId,
     _: Annotated[Parameters, Query()],
     scope: CurrentScope,
     warehouse: WarehouseDep,
+    settings: SettingsDep,
     response: Response,
 ) -> DatasetSchema:
+    """What you may ask of the dataset; what is empty for you is no dimension and no measure."""
     async with warehouse.snapshot() as snapshot:
         dataset = snapshot.dataset(dataset_id)
         counts = await snapshot.counts(scope, [dataset])
         response.headers.update(headers(stale=snapshot.is_stale))
+        today = today_in(scope.time_zone, snapshot.now)
         return DatasetSchema(
-            **_entry(dataset).model_dump(),
-            columns=[SchemaColumn.model_validate(c) for c in catalogue.columns(dataset)],
-            dimensions=[
-                SchemaDimension.model_validate(d) for d in catalogue.dimensions(dataset, scope)
-            ],
-            measures=[SchemaMeasure.model_validate(m) for m in catalogue.measures(dataset)],
-            sample_questions=list(dataset.meta.sample_questions),
+            **DatasetEntry.of(dataset).model_dump(),
+            row_filter=row_filter(dataset, scope),
             row_count=counts[dataset.id],
+            columns=catalogue.columns(dataset, scope),
+            dimensions=catalogue.dimensions(dataset, scope),
+            joins=catalogue.joins(dataset),
+            measures=measures(dataset, scope),
+            filters=catalogue.filters(dataset),
+            periods=catalogue.periods(dataset, today, scope.fiscal_year_start_month),
+            options=catalogue.options(dataset),
+            sample_questions=list(dataset.meta.sample_questions),
+            example=example(dataset, scope),
+            limits=Limits(seconds=settings.query_timeout_seconds),
             tests_passed=dataset.tests,
             generation=snapshot.generation,
             as_of=snapshot.as_of,
             stale=snapshot.is_stale,
+            age_seconds=snapshot.age_seconds,
         )
-
-
-def _entry(dataset: Dataset) -> DatasetEntry:
-    return DatasetEntry(
-        id=dataset.id,
-        friendly_name=dataset.friendly_name,
-        description=dataset.description,
-        group=dataset.meta.group,
-        time_grain=dataset.meta.time_grain,
-        parameters=parameters_of(dataset),
-    )

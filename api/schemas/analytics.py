@@ -11,7 +11,6 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_valida
 
 from api.schemas.common import PlainDate
 from backend.errors import FieldError, InvalidInput, did_you_mean
-from backend.periods import Grain
 from backend.warehouse.common_filters import CommonFilters
 from backend.warehouse.formats import Format
 from backend.warehouse.predicates import MAX_VALUES
@@ -155,60 +154,6 @@ class DatasetAnswer(_FromGeneration):
     next_cursor: str | None = Field(
         description="Of the next page, in this very generation; null on the last one."
     )
-
-
-class DatasetEntry(BaseModel):
-    id: str = Field(examples=["fct_transactions"])
-    friendly_name: str
-    description: str
-    group: str = Field(examples=["facts"])
-    time_grain: Grain | None = Field(description="The finest period that it can be asked by.")
-    parameters: list[str] = Field(
-        description="The filters that it has.", examples=[["start_date", "end_date"]]
-    )
-
-
-class DatasetList(FromGeneration):
-    items: list[DatasetEntry]
-
-
-class _Entry(BaseModel):
-    model_config = ConfigDict(from_attributes=True)
-
-
-class SchemaColumn(_Entry):
-    name: str
-    type: str
-    unit: str | None
-    description: str
-    restricted: bool = Field(description="Empty for those who do not see the whole organization.")
-
-
-class SchemaDimension(_Entry):
-    name: str
-    type: str
-    grains: list[Grain]
-
-
-class SchemaMeasure(_Entry):
-    name: str
-    type: str
-    unit: str | None
-    formula: str = Field(examples=["sum(amount)"])
-    currency_column: str | None
-    not_additive_over: list[str] = Field(
-        description="Group by these, or filter by one value of them: the rows overlap."
-    )
-    takes_last_value: bool = Field(description="Over time the last value counts, not the sum.")
-
-
-class DatasetSchema(DatasetEntry, FromGeneration):
-    columns: list[SchemaColumn]
-    dimensions: list[SchemaDimension]
-    measures: list[SchemaMeasure]
-    sample_questions: list[str]
-    row_count: int = Field(description="Rows that you may see.")
-    tests_passed: int = Field(description="Checks that its data passed before it was published.")
 
 
 class AnalyticsStatus(BaseModel):

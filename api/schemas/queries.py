@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pydantic import ConfigDict, Field, JsonValue
 
+from backend.errors import FieldError, InvalidInput
 from backend.warehouse.spec import QuerySpec
 
 _EXAMPLES: list[JsonValue] = [
@@ -37,3 +38,12 @@ class QueryIn(QuerySpec):
     model_config = ConfigDict(json_schema_extra={"examples": _EXAMPLES})
 
     dataset: str = Field("", description="That of the path, if given.")
+
+    def of(self, dataset: str) -> QuerySpec:
+        """The query of the dataset that the path names."""
+        if self.dataset not in {"", dataset}:
+            raise InvalidInput(
+                "The query is of another dataset than the path.",
+                errors=[FieldError("#/dataset", f"Leave it out, or write {dataset[:100]!a}.")],
+            )
+        return self.model_copy(update={"dataset": dataset})

@@ -12,7 +12,9 @@ from backend.scope import Scope
 from backend.warehouse.common_filters import NO_FILTERS, CommonFilters, filters_for
 from backend.warehouse.compiled import Paging
 from backend.warehouse.cursors import invalid_cursor
+from backend.warehouse.estimate import Estimate
 from backend.warehouse.execution import Batches
+from backend.warehouse.explain import Explanation, explain
 from backend.warehouse.formats import Format, Writer, json_answer
 from backend.warehouse.snapshot import Question, Snapshot
 from backend.warehouse.spec import QuerySpec
@@ -54,6 +56,14 @@ class Asked:
         paging = self._paging(format_)
         async with self.snapshot.file(self.question, format_, paging) as made:
             yield made
+
+    async def explained(self, format_: Format) -> tuple[Explanation, Estimate]:
+        """What `json` or `file` would do; raises like them."""
+        await self._check()
+        question, paging = self.question, self._paging(format_)
+        compiled = question.compiled(paging) if format_.is_stream else question.page()
+        found = explain(question.dataset, question.resolved, compiled, question.scope)
+        return found, await self.snapshot.estimate(question, compiled, paging.limit)
 
     def _paging(self, format_: Format) -> Paging:
         """The default limit is that of a page."""

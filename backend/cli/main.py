@@ -36,7 +36,7 @@ def prepare(
     """Make roles, databases, schema and Dagster's configuration, for services that run alone."""
     from backend.cli.database import prepare_database, running_database
     from backend.cli.home import make_private_folders
-    from orchestration.dbt import prepare_manifest
+    from orchestration.dbt_project import prepare_manifest
     from orchestration.instance import write_instance
 
     settings = Settings()
@@ -169,7 +169,7 @@ def _explained() -> Iterator[None]:
     from backend.cli.up import AlreadyRunning
     from backend.db.embedded import EmbeddedPostgresError
     from backend.errors import OutlayError
-    from orchestration.dbt import DbtProjectError
+    from orchestration.dbt_project import DbtProjectError
 
     try:
         yield

@@ -94,7 +94,7 @@ def _start_programs(settings: Settings, supervisor: Supervisor) -> int:
 
     Answers the code server's port.
     """
-    from orchestration.dbt import prepare_manifest
+    from orchestration.dbt_project import prepare_manifest
     from orchestration.instance import workspace_path, write_instance
 
     with step("dbt project"):

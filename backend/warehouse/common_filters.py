@@ -39,9 +39,10 @@ class CommonFilters:
 NO_FILTERS = CommonFilters()
 
 
-def parameters_of(dataset: Dataset) -> list[str]:
-    """The common filters that the dataset has."""
-    return [name for name, key in _COLUMNS.items() if getattr(dataset.filters, key) is not None]
+def parameters_of(dataset: Dataset) -> dict[str, str]:
+    """The common filters that the dataset has, and the column that each acts on."""
+    columns = {name: getattr(dataset.filters, key) for name, key in _COLUMNS.items()}
+    return {name: column for name, column in columns.items() if column is not None}
 
 
 def filters_for(

@@ -20,13 +20,15 @@ class Compiled:
     """One SELECT with named parameters (``$name``); its columns begin with `columns`, in order.
 
     `keys` are those columns of it, some of them hidden behind `columns`, whose values in the last
-    row of a page say where the next one begins; they are there if paging asked for them.
+    row of a page say where the next one begins; they are there if paging asked for them. `joined`
+    names the joins that it makes.
     """
 
     sql: str
     parameters: Mapping[str, object]
     columns: tuple[OutputColumn, ...]
     keys: tuple[OutputColumn, ...] = ()
+    joined: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

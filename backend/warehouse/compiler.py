@@ -7,6 +7,7 @@ what the scope may not see is never part of what is read (see `visibility`).
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from backend.scope import Scope
 from backend.warehouse import column_types
@@ -33,8 +34,10 @@ def compile_query(
     for pointer, condition in resolved.conditions:
         source.where(condition, pointer)
     if spec.is_grouped:
-        return compile_groups(source, resolved, paging)
-    return compile_rows(source, spec, paging)
+        compiled = compile_groups(source, resolved, paging)
+    else:
+        compiled = compile_rows(source, spec, paging)
+    return replace(compiled, joined=source.joined)
 
 
 def compile_counts(datasets: Sequence[Dataset], scope: Scope) -> Compiled:

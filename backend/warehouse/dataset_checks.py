@@ -15,6 +15,7 @@ from backend.warehouse.metadata import (
     PublicAccess,
     Ratio,
 )
+from backend.warehouse.name_checks import clashes
 
 if TYPE_CHECKING:
     from backend.warehouse.datasets import Dataset
@@ -33,12 +34,16 @@ class DatasetError(Exception):
 def check(dataset: Dataset, datasets: Mapping[str, Dataset]) -> None:
     """Raise DatasetError for the first fault."""
     _check_columns_exist(dataset)
+    for key, reason in clashes(dataset, datasets):
+        raise DatasetError(dataset.id, key, reason)
     _check_filters(dataset)
     _check_access(dataset)
     for name in dataset.measures:
         _check_measure(dataset, name)
+    _check_units(dataset)
     for name in dataset.joins:
         _check_join(dataset, name, datasets)
+    _check_circles(dataset, datasets)
 
 
 def _check_columns_exist(dataset: Dataset) -> None:
@@ -85,6 +90,7 @@ def _check_filters(dataset: Dataset) -> None:
 
 def _check_access(dataset: Dataset) -> None:
     access = dataset.access
+    _check_restricted(dataset)
     if isinstance(access, PublicAccess):
         if "organization_id" in dataset.columns:
             raise DatasetError(dataset.id, "access.public", "its rows belong to organizations")
@@ -95,12 +101,19 @@ def _check_access(dataset: Dataset) -> None:
     _check_kind(dataset, "access.owner_column", access.owner_column, Kind.UUID)
     key = "account_column" if isinstance(access, AccountAccess) else "budget_column"
     _check_kind(dataset, f"access.{key}", access.shared_column, Kind.UUID)
-    used = {access.organization_column, access.owner_column, access.shared_column}
-    used |= set(dataset.filters.model_dump(exclude_none=True).values())
-    used |= {join.on for join in dataset.joins.values()}
-    for column in access.restricted_columns:
-        if column in used:
-            reason = f"{column!r} is also an access, filter or join column"
+    named = [access.organization_column, access.owner_column, access.shared_column]
+    for column in named:
+        if named.count(column) > 1:
+            raise DatasetError(dataset.id, "access", f"names {column!r} twice")
+
+
+def _check_restricted(dataset: Dataset) -> None:
+    """What decides about rows, or keeps amounts and overlaps apart, is never empty to anybody."""
+    restricted = set(dataset.access.restricted_columns)
+    for key, column in _named_columns(dataset):
+        part = key.rpartition(".")[2]
+        if column in restricted and part not in {"restricted_columns", "column"}:
+            reason = f"{column!r} is also {key}"
             raise DatasetError(dataset.id, "access.restricted_columns", reason)
 
 
@@ -136,6 +149,29 @@ def _check_ratio(dataset: Dataset, key: str, measure: Ratio) -> None:
             raise DatasetError(dataset.id, f"{key}.ratio", f"no measure {part!r}. {suggestion}")
         if not isinstance(component, Aggregate) or not component.is_additive:
             raise DatasetError(dataset.id, f"{key}.ratio", f"{part!r} is not additive")
+    _check_amounts(dataset, key, measure)
+
+
+def _check_amounts(dataset: Dataset, key: str, measure: Ratio) -> None:
+    """An amount per thing is an amount; an amount per amount of the same currency is a number."""
+    above, below = (dataset.measures[part].currency_column for part in measure.ratio)
+    if measure.currency_column != (above if below is None else None):
+        raise DatasetError(dataset.id, f"{key}.unit", "is not that of its parts")
+    if below is not None and above != below:
+        reason = f"divides amounts in {above} by amounts in {below}"
+        raise DatasetError(dataset.id, f"{key}.ratio", reason)
+
+
+def _check_units(dataset: Dataset) -> None:
+    """An amount of money is one in every measure of it: else currencies would be added up."""
+    found: dict[str, tuple[str, str | None]] = {}
+    for name, measure in dataset.measures.items():
+        if not isinstance(measure, Aggregate) or measure.agg in {"count", "count_distinct"}:
+            continue
+        known, currency = found.setdefault(measure.column or "", (name, measure.currency_column))
+        if currency != measure.currency_column:
+            reason = f"is in {currency or 'no currency'} in {known!r}"
+            raise DatasetError(dataset.id, f"measures.{name}.currency_column", reason)
 
 
 def _check_aggregate(dataset: Dataset, key: str, measure: Aggregate) -> None:
@@ -169,7 +205,23 @@ def _check_join(dataset: Dataset, name: str, datasets: Mapping[str, Dataset]) ->
         raise DatasetError(dataset.id, f"{key}.to", f"{join.to!r} is not a dimension")
     if join.on not in target.columns:
         raise DatasetError(dataset.id, f"{key}.on", f"{join.to!r} has no column {join.on!r}")
+    types = [each.columns[join.on].type for each in (dataset, target)]
+    if types[0].kind is not types[1].kind or any(type_.is_list for type_ in types):
+        reason = f"{join.on!r} is {types[0].name} here and {types[1].name} in {join.to!r}"
+        raise DatasetError(dataset.id, f"{key}.on", reason)
     if isinstance(dataset.access, PublicAccess) and not isinstance(target.access, PublicAccess):
         raise DatasetError(dataset.id, key, "a public dataset cannot join one of tenants")
     if join.on in target.access.restricted_columns:
         raise DatasetError(dataset.id, f"{key}.on", f"{join.on!r} is restricted there")
+
+
+def _check_circles(dataset: Dataset, datasets: Mapping[str, Dataset]) -> None:
+    """A dimension does not lead back to itself."""
+    reached = [dataset.id]
+    for name in reached:  # grows while it is walked
+        for key, join in datasets[name].joins.items():
+            if join.to == dataset.id:
+                where = f"joins.{key}.to" if name == dataset.id else "joins"
+                raise DatasetError(dataset.id, where, f"{name} leads back to it")
+            if join.to in datasets and join.to not in reached:
+                reached.append(join.to)

@@ -14,7 +14,8 @@ from backend.errors import did_you_mean
 from backend.warehouse import column_types
 from backend.warehouse.column_types import ColumnType
 from backend.warehouse.dataset_checks import DatasetError, check
-from backend.warehouse.manifest import MARTS, Mart, read_marts
+from backend.warehouse.lineage import Lineage, LineageReader
+from backend.warehouse.manifest import MARTS, Mart, read_manifest, read_marts
 from backend.warehouse.metadata import (
     Access,
     Aggregate,
@@ -33,9 +34,13 @@ Columns = Mapping[str, Mapping[str, str]]  # table -> column -> DuckDB type
 
 @dataclass(frozen=True, slots=True)
 class Column:
+    """`values` are all that it can hold, if there are few of them."""
+
     name: str
     type: ColumnType
     description: str
+    is_nullable: bool = True
+    values: tuple[str | int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +56,7 @@ class Dataset:
     meta: DatasetMeta
     columns: Mapping[str, Column]
     tests: int = 0
+    lineage: Lineage = field(default_factory=Lineage, compare=False, repr=False)
     targets: dict[str, Dataset] = field(default_factory=dict, compare=False, repr=False)
     instead: dict[str, tuple[str, ...]] = field(default_factory=dict, compare=False)
 
@@ -85,12 +91,18 @@ def load_datasets(manifest: Path | Mapping[str, Any], columns: Columns) -> dict[
     Raises DatasetError for the first fault. A table without metadata is a fault too: a mart is
     declared a dataset, or declared not to be one with ``dataset: false``.
     """
-    marts = {mart.name: mart for mart in read_marts(manifest)}
+    content = read_manifest(manifest) if isinstance(manifest, Path) else manifest
+    marts: dict[str, Mart] = {}
+    for mart in read_marts(content):
+        if mart.name in marts:
+            raise DatasetError(mart.name, "name", "two models have it")
+        marts[mart.name] = mart
     for table in columns:
         if table not in marts or "dataset" not in marts[table].meta:
             raise DatasetError(table, "dataset", "the mart declares neither true nor false")
     declared = [mart for mart in marts.values() if mart.meta.get("dataset", False) is not False]
-    datasets = {mart.name: _load(mart, columns) for mart in declared}
+    lineages = LineageReader(content)
+    datasets = {mart.name: _load(mart, columns, lineages) for mart in declared}
     for dataset in datasets.values():
         check(dataset, datasets)
         dataset.targets.update({name: datasets[join.to] for name, join in dataset.joins.items()})
@@ -98,7 +110,7 @@ def load_datasets(manifest: Path | Mapping[str, Any], columns: Columns) -> dict[
     return datasets
 
 
-def _load(mart: Mart, columns: Columns) -> Dataset:
+def _load(mart: Mart, columns: Columns, lineages: LineageReader) -> Dataset:
     if not _IDENTIFIER.fullmatch(mart.name):
         raise DatasetError(mart.name, "name", "is not a plain lower-case identifier")
     if mart.name not in columns:
@@ -110,7 +122,8 @@ def _load(mart: Mart, columns: Columns) -> Dataset:
         description=mart.description.strip(),
         meta=_meta(mart),
         columns={column.name: column for column in _columns(mart, columns[mart.name])},
-        tests=mart.tests,
+        tests=len(mart.tests),
+        lineage=lineages.of(mart.unique_id),
     )
 
 
@@ -139,7 +152,7 @@ def _without_variant(path: list[str]) -> list[str]:
 
 
 def _columns(mart: Mart, types: Mapping[str, str]) -> Iterator[Column]:
-    for name in mart.column_descriptions:
+    for name in mart.columns:
         if name not in types:
             raise DatasetError(mart.name, f"columns.{name}", "is described and is not in the table")
     for name, sql in types.items():
@@ -149,10 +162,11 @@ def _columns(mart: Mart, types: Mapping[str, str]) -> Iterator[Column]:
         type_ = column_types.parse(sql)
         if type_ is None:
             raise DatasetError(mart.name, key, f"has the type {sql}, which no answer can carry")
-        description = mart.column_descriptions.get(name, "").strip()
-        if not description:
+        declared = mart.columns.get(name)
+        if declared is None or not declared.description.strip():
             raise DatasetError(mart.name, key, "has no description")
-        yield Column(name, type_, description)
+        description = declared.description.strip()
+        yield Column(name, type_, description, declared.is_nullable, declared.values)
 
 
 def _counted_once(

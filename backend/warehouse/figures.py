@@ -11,11 +11,11 @@ from backend.warehouse.datasets import Dataset
 from backend.warehouse.expressions import Expression, quotient
 from backend.warehouse.measures import expression
 from backend.warehouse.metadata import Aggregate
+from backend.warehouse.names import CHANGE, DELTA, PREVIOUS, SHARE
 from backend.warehouse.plan import Plan
 from backend.warehouse.resolve import ResolvedSpec
 from backend.warehouse.source import Source
 
-PREVIOUS, DELTA, CHANGE, SHARE = "_previous", "_delta", "_change", "_share"
 ROW_COUNT = "_rows"  # how many rows a group has; with PREVIOUS, those of the earlier period
 
 
@@ -46,15 +46,17 @@ class Groups:
 
 
 def figures_of(dataset: Dataset, plan: Plan) -> tuple[Figure, ...]:
-    return tuple(
-        Figure(
-            name,
-            expression(dataset, measure).type,
-            measure.unit,
-            isinstance(measure, Aggregate) and measure.agg in {"sum", "count", "count_distinct"},
-            name in plan.shares,
-        )
-        for name, measure in plan.measures.items()
+    return tuple(figure_of(dataset, name, has_share=name in plan.shares) for name in plan.measures)
+
+
+def figure_of(dataset: Dataset, name: str, *, has_share: bool) -> Figure:
+    measure = dataset.measures[name]
+    return Figure(
+        name,
+        expression(dataset, measure).type,
+        measure.unit,
+        isinstance(measure, Aggregate) and measure.agg in {"sum", "count", "count_distinct"},
+        has_share,
     )
 
 

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 from backend.warehouse.aggregation import ROWS, has_parts, part, part_name
 from backend.warehouse.metadata import AccountAccess, Aggregate, BudgetAccess
+from backend.warehouse.names import BASE
 from backend.warehouse.plan import Plan, parts_of, takes_last_values
-from backend.warehouse.source import BASE, Grouping, Source
+from backend.warehouse.source import Grouping, Source
 
 # No key begins with an underscore, and no column that a measure reads with two of them.
 EARLIER = '"__earlier"'

@@ -7,11 +7,12 @@ from collections.abc import Sequence
 from backend.warehouse.aggregation import ROWS, Reading
 from backend.warehouse.compiled import Compiled, Paging
 from backend.warehouse.derived import derive, settle
-from backend.warehouse.figures import PREVIOUS, ROW_COUNT, Groups, figures_of
+from backend.warehouse.figures import ROW_COUNT, Groups, figures_of
 from backend.warehouse.filling import fill_periods
 from backend.warehouse.finishing import finish
 from backend.warehouse.grouped_rows import EARLIER, GroupedRows, grouped_rows
 from backend.warehouse.measures import expression, takes_last
+from backend.warehouse.names import PREVIOUS
 from backend.warehouse.plan import LEVEL, Plan, plan_groups
 from backend.warehouse.resolve import ResolvedSpec
 from backend.warehouse.source import Source

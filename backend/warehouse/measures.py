@@ -47,6 +47,11 @@ def takes_last(dataset: Dataset, measure: Measure) -> bool:
     )
 
 
+def has_shares(measure: Measure) -> bool:
+    """Whether groups have parts of a whole."""
+    return isinstance(measure, Aggregate) and measure.is_additive
+
+
 def refuse_overlaps(
     dataset: Dataset,
     name: str,

@@ -27,6 +27,8 @@ class _Strict(BaseModel):
 
 Names = Annotated[tuple[str, ...], Field(strict=False)]  # yml knows lists only
 Name = Annotated[str, Field(pattern="^[a-z][a-z0-9_]*$")]  # becomes part of SQL
+Text = Annotated[str, Field(pattern=r"\S")]
+Unit = Literal["currency"]  # a misspelt one would let currencies be added up
 
 
 class Filters(_Strict):
@@ -112,7 +114,7 @@ class Additive(_Strict):
 class Aggregate(_Strict):
     agg: Literal["sum", "count", "count_distinct", "min", "max"]
     column: str | None = None
-    unit: str | None = None
+    unit: Unit | None = None
     currency_column: str | None = None
     additive: Additive = Additive()
 
@@ -125,7 +127,7 @@ class Ratio(_Strict):
     """One additive measure over another; computed anew for each group, so never averaged."""
 
     ratio: Annotated[tuple[str, str], Field(strict=False)]
-    unit: str | None = None
+    unit: Unit | None = None
     currency_column: str | None = None
 
 
@@ -156,14 +158,14 @@ class Join(_Strict):
 
 class DatasetMeta(_Strict):
     dataset: Literal[True]
-    friendly_name: str = Field(min_length=1)
+    friendly_name: Text
     group: Literal["facts", "dimensions", "aggregations"]
     time_grain: Grain | None = Field(None, strict=False)
     filters: Filters = Filters()
     access: Access
     joins: dict[Name, Join] = Field(default_factory=dict)
     measures: dict[Name, Measure] = Field(default_factory=dict)
-    sample_questions: Names = ()
+    sample_questions: Annotated[tuple[Text, ...], Field(strict=False)] = ()
 
     @field_validator("time_grain")
     @classmethod

@@ -74,7 +74,9 @@ def _beyond(place: list[tuple[SortKey, object]], parameters: Parameters) -> str:
     (key, value), *rest = place
     further = _beyond(rest, parameters) if rest else "false"
     if value is None:
-        return f"({key.sql} IS NULL AND {further})"
+        # Put this way since DuckDB 2.0.0 fails on a limit where rows are sorted by another column
+        # and rowid alone is compared: it loses that column (its late_materialization).
+        return f"({key.sql} IS NULL AND ({key.sql} IS NOT NULL OR {further}))"
     bound = _bind(value, key.type, parameters)
     later = f"{key.sql} {'<' if key.descending else '>'} {bound}"
     if key.nullable:

@@ -14,6 +14,7 @@ from backend.warehouse.measures import (
     aggregates,
     currency_columns,
     find_measure,
+    has_shares,
     refuse_overlaps,
     takes_last,
 )
@@ -24,7 +25,6 @@ from backend.warehouse.source import Source
 from backend.warehouse.spec import Dimension
 
 LEVEL = "_level"
-_SHARED = frozenset({"sum", "count"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +122,7 @@ def _check_share(
 ) -> None:
     if measure is None:
         refuse(f"{name[:100]!a} is not among the measures that are asked for.", pointer)
-    if not isinstance(measure, Aggregate) or measure.agg not in _SHARED:
+    if not has_shares(measure):
         refuse(f"{name!r} is not a sum or a count: it has no shares.", pointer)
     date_column = dataset.filters.date_column
     by_date = any(key.column == date_column for key in resolved.spec.dimensions)

@@ -44,6 +44,16 @@ _OUT_OF_YEARS = "reaches beyond the years 1 to 9999"
 
 
 @dataclass(frozen=True, slots=True)
+class NamedDays:
+    """What the name of a period at a JSON pointer became."""
+
+    pointer: str
+    name: str
+    first: date
+    last: date
+
+
+@dataclass(frozen=True, slots=True)
 class ResolvedSpec:
     """`spec` names no day by its distance from today.
 
@@ -58,6 +68,7 @@ class ResolvedSpec:
     period: Period | None = None
     earlier: Earlier | None = None
     today: date | None = None
+    named_days: tuple[NamedDays, ...] = ()
 
     def fingerprint(self, *, of_any_page: bool = False) -> str:
         """Equal for equal questions, whenever they are asked; `of_any_page` leaves paging out."""
@@ -84,7 +95,9 @@ def resolve(
     spec = spec.model_copy(update={"filters": filters})
     conditions = tuple(conjuncts(filters, "#/filters"))
     if spec.compare is None and spec.fill is None:
-        return ResolvedSpec(spec, calendar, conditions, today=names.same_since)
+        return ResolvedSpec(
+            spec, calendar, conditions, today=names.same_since, named_days=tuple(names.found)
+        )
     column = dataset.filters.date_column
     grain = dataset.meta.time_grain
     option = "compare" if spec.compare else "fill"
@@ -98,7 +111,8 @@ def resolve(
             [pointer] = bounds
             period = replace(period, to_date=names.to_date.get(pointer))
         earlier = _earlier(spec, column, period)
-        return ResolvedSpec(spec, calendar, others, period, earlier, names.same_since)
+        since, named_days = names.same_since, tuple(names.found)
+        return ResolvedSpec(spec, calendar, others, period, earlier, since, named_days)
     except (ValueError, OverflowError):
         refuse(f"The period to compare with {_OUT_OF_YEARS}.", f"#/{option}")
 
@@ -112,6 +126,7 @@ class _Names:
     def __init__(self, dataset: Dataset, today: date, fiscal_start: int) -> None:
         self.to_date: dict[str, Grain | None] = {}
         self.same_since: date | None = None
+        self.found: list[NamedDays] = []
         self._dataset = dataset
         self._today = today
         self._fiscal_start = fiscal_start
@@ -144,6 +159,7 @@ class _Names:
         first = days.first
         if given.field == self._dataset.filters.date_column and self._dataset.meta.time_grain:
             first = self._dataset.meta.time_grain.first_day(first)  # rows stand for whole periods
+        self.found.append(NamedDays(pointer, given.value, first, days.last))
         return given.model_copy(update={"value": [first, days.last]})
 
 

@@ -16,6 +16,7 @@ from backend.warehouse.compiled import Compiled, Paging
 from backend.warehouse.compiler import compile_counts, compile_query
 from backend.warehouse.cursors import Cursor
 from backend.warehouse.datasets import Dataset
+from backend.warehouse.estimate import Estimate, compile_estimate, estimate, read_datasets
 from backend.warehouse.execution import Batches, Execution, Rows
 from backend.warehouse.formats import (
     Format,
@@ -47,6 +48,11 @@ class Question:
 
     def compiled(self, paging: Paging) -> Compiled:
         return compile_query(self.dataset, self.resolved, self.scope, paging)
+
+    def page(self) -> Compiled:
+        """With the keys of the next page; one row too many tells that there is one."""
+        limit = self.resolved.spec.limit + 1
+        return self.compiled(Paging(limit, self.paging.offset, self.paging.after, keyed=True))
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,11 +113,7 @@ class Snapshot:
 
     async def page(self, question: Question) -> Page:
         """At most `limit` rows as JSON, and the cursor of the next page if there is one."""
-        limit, offset, after = (
-            question.resolved.spec.limit, question.paging.offset, question.paging.after
-        )  # fmt: skip
-        # One row more than asked for tells whether there is a next page.
-        compiled = question.compiled(Paging(limit + 1, offset, after, keyed=True))
+        limit, compiled = question.resolved.spec.limit, question.page()
         rows = await self._fetch(compiled, json_statement(compiled), question.scope)
         has_more = len(rows) > limit
         del rows[limit:]
@@ -146,6 +148,14 @@ class Snapshot:
         compiled = compile_counts(list(datasets), scope)
         [row] = await self._fetch(compiled, compiled.sql, scope)
         return {column.name: count for column, count in zip(compiled.columns, row, strict=True)}
+
+    async def estimate(self, question: Question, compiled: Compiled, limit: int | None) -> Estimate:
+        """What answering would cost; `compiled` is what the question became."""
+        dataset, scope = question.dataset, question.scope
+        visible = await self.counts(scope, read_datasets(dataset, compiled))
+        counting = compile_estimate(dataset, question.resolved, scope)
+        [(rows_of_days,)] = await self._fetch(counting, counting.sql, scope)
+        return estimate(dataset, visible, rows_of_days, limit)
 
     async def require_accounts(self, ids: Collection[UUID], scope: Scope) -> None:
         """Raise NotFound unless the scope may see every one of these accounts."""

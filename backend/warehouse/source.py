@@ -12,13 +12,12 @@ from backend.scope import Scope
 from backend.warehouse.column_types import Kind
 from backend.warehouse.datasets import Column, Dataset
 from backend.warehouse.expressions import named
-from backend.warehouse.metadata import AccountAccess, BudgetAccess
+from backend.warehouse.names import BASE, ROWID
 from backend.warehouse.parameters import Parameters
 from backend.warehouse.predicates import combined, predicate
 from backend.warehouse.spec import Condition, Filter, Operator, leaves
-from backend.warehouse.visibility import branches, is_hidden
+from backend.warehouse.visibility import branches, guarding_join, is_hidden
 
-BASE = "base"
 _UNITS = {Grain.FISCAL_QUARTER: "quarter", Grain.FISCAL_YEAR: "year"}
 
 
@@ -132,6 +131,11 @@ class Source:
         return self._earlier is not None
 
     @property
+    def joined(self) -> tuple[str, ...]:
+        """The joins in use, in the order in which they came to be needed."""
+        return tuple(self._joined)
+
+    @property
     def joined_by(self) -> list[str]:
         """The columns of its own that lead to the dimensions in use."""
         return list(dict.fromkeys(self.dataset.joins[name].on for name in self._joined))
@@ -191,7 +195,7 @@ class Source:
         """The rows of the period asked for, and after them those of the one to compare with."""
         columns = {name: f'"{name}"' for name in self._columns}
         if self._needs_rowid:
-            columns["_rowid"] = "rowid"
+            columns["_rowid"] = ROWID
         if self._period is None:
             return self._visible(self.dataset, columns, self._conditions)
         date = f'"{self.dataset.filters.date_column}"'
@@ -228,7 +232,7 @@ class Source:
         selected = ", ".join(shown) or 'true AS "_row"'
         return "\nUNION ALL\n".join(
             f"  SELECT {selected} FROM {dataset.relation}"  # noqa: S608  # allow-listed names
-            f" WHERE {' AND '.join([branch, *conditions])}"
+            f" WHERE {' AND '.join([branch.condition, *conditions])}"
             for branch in branches(dataset, self.scope, self.parameters)
         )
 
@@ -260,26 +264,14 @@ class Source:
 
     def _own(self, name: str) -> Reference | None:
         column = self.dataset.columns.get(name)
-        return self._guarded(Reference(name, self.dataset, column, None)) if column else None
+        return self._guarded(column) if column else None
 
-    def _guarded(self, reference: Reference) -> Reference:
-        """A key, by way of its dimension where the scope may not see all that it leads to.
-
-        So it comes out empty, and finds nothing, where it would name what the scope may not see.
-        """
-        if self.scope.sees_whole_organization:
-            return reference
-        for name, join in self.dataset.joins.items():
-            target = self.dataset.targets[name]
-            rowwise = isinstance(target.access, AccountAccess | BudgetAccess)
-            if join.on == reference.name and rowwise and not self._decides_rows(join.on):
-                return Reference(reference.name, target, target.columns[join.on], name)
-        return reference
-
-    def _decides_rows(self, column: str) -> bool:
-        """Whether who sees a row sees what this column of it names, too."""
-        access = self.dataset.access
-        return isinstance(access, AccountAccess | BudgetAccess) and column == access.shared_column
+    def _guarded(self, column: Column) -> Reference:
+        join = guarding_join(self.dataset, column.name, self.scope)
+        if join is None:
+            return Reference(column.name, self.dataset, column, None)
+        target = self.dataset.targets[join]
+        return Reference(column.name, target, target.columns[column.name], join)
 
     def _refuse_hidden(self, reference: Reference, pointer: str) -> None:
         if is_hidden(reference.dataset, reference.column.name, self.scope):

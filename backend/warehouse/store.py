@@ -121,9 +121,8 @@ class Warehouse:
         if folder == current:
             return await self._resolve()
         self._retire_pruned()
-        known = self._older.get(folder.name)
-        if known is not None and not known.is_closed and not known.is_retired:
-            self._older.move_to_end(folder.name)
+        known = self._known(folder.name)
+        if known is not None:
             return known
         try:
             return await self._open_once(folder, self._open_older)
@@ -132,6 +131,15 @@ class Warehouse:
                 return await self._resolve_past(as_of)
             _log_unreadable(folder, error)
             raise Unavailable(f"Generation {folder.name} cannot be read.") from None
+
+    def _known(self, identity: str) -> OpenGeneration | None:
+        """Also what is still open as the current one, since nobody has asked for a newer yet."""
+        current, older = self._current, self._older.get(identity)
+        if older is not None:
+            self._older.move_to_end(identity)
+        elif current is not None and current.description.id == identity:
+            older = current
+        return None if older is None or older.is_closed or older.is_retired else older
 
     async def _open_once(
         self, folder: Path, open_: Callable[[Path], Coroutine[None, None, OpenGeneration]]

@@ -17,7 +17,7 @@ _WRITES = {"POST", "PUT", "PATCH", "DELETE"}
 # Writes of nothing: a dry run, an answer repeated, and a question with a body.
 _LEAVES_NONE = ("Outlay-Dry-Run", "Idempotency-Replayed")
 _ASKS = ("/api/auth/", "/api/invitations/lookup")
-_ASKS_AT_THE_END = ("/preview", "/query")
+_ASKS_AT_THE_END = ("/preview", "/query", "/explain")
 # Their entries are in the organization that is founded or joined.
 _ELSEWHERE = ("/api/organizations", "/api/invitations/accept")
 

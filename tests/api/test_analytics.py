@@ -209,42 +209,6 @@ async def test_the_list_of_datasets(people: People) -> None:
     assert by_id["fct_monthly_trends"]["time_grain"] == "month"
 
 
-async def test_the_schema_of_a_dataset(people: People) -> None:
-    schema = await get(people.alice, f"{DATASETS}/fct_transactions/schema")
-    assert schema["row_count"] == 5
-    assert schema["sample_questions"] == ["What did we spend?"]
-    columns = {column["name"]: column for column in schema["columns"]}
-    assert columns["tag_ids"]["type"] == "list<uuid>"
-    assert columns["amount"] == {
-        "name": "amount",
-        "type": "decimal",
-        "unit": "currency",
-        "description": "Column amount.",
-        "restricted": False,
-    }
-    dimensions = {dimension["name"]: dimension for dimension in schema["dimensions"]}
-    assert dimensions["booking_date"]["grains"] == [
-        *("day", "week", "month", "quarter", "year", "fiscal_quarter", "fiscal_year"),
-    ]
-    assert "account.name" in dimensions
-    assert "tag_ids" not in dimensions
-    measures = {measure["name"]: measure for measure in schema["measures"]}
-    assert measures["average"]["formula"] == "total / events"
-    assert measures["average"]["type"] == "decimal"
-    assert (await get(people.mallory, f"{DATASETS}/fct_transactions/schema"))["row_count"] == 0
-    assert (await get(people.bob, f"{DATASETS}/dim_tags/schema"))["tests_passed"] == 1
-
-
-async def test_restricted_columns_are_no_dimensions_of_a_member(people: People) -> None:
-    async def dimensions(client: httpx.AsyncClient) -> set[str]:
-        schema = await get(client, f"{DATASETS}/dim_budgets/schema")
-        assert {c["name"] for c in schema["columns"] if c["restricted"]} == {"parent_id", "path"}
-        return {dimension["name"] for dimension in schema["dimensions"]}
-
-    assert "path" in await dimensions(people.bob)
-    assert "path" not in await dimensions(people.alice)
-
-
 async def test_spending_by_tag(people: People) -> None:
     answer = await get(people.bob, "/api/analytics/spending-by-tag", start_date="2025-01-01")
     assert {row["tag.name"]: row["spent"] for row in answer["rows"]} == {

@@ -30,7 +30,7 @@ _PUBLIC = {
 }
 _OPEN_TO_STRANGERS = {"accept_invitation"}  # its link is good for one time anyway
 _STARTS_SOMETHING = {"request_refresh"}  # no dry run could take it back
-_ASKS = {"query_dataset_by_spec"}  # a question with a body
+_ASKS = {"query_dataset_by_spec", "explain_query_by_spec"}  # a question with a body
 _PROBES = {"get_liveness", "get_readiness", "get_metrics_text"}
 # What they make has no place of its own: it is part of what the path names.
 _MADE_WITHOUT_A_PLACE = {

@@ -14,7 +14,7 @@ import pytest
 from backend.settings import Settings
 from backend.warehouse.build import sole_builder
 from backend.warehouse.generation import published, read, resolve
-from orchestration import dbt
+from orchestration import dbt_project
 from orchestration.graph import build_definitions
 from orchestration.run import RefreshFailed, run_refresh
 from tests.orchestration.small_ledger import UNUSED_TAG, instance_with_ledger
@@ -49,8 +49,10 @@ def instance(unpublished: Settings, materialized: dg.ExecuteInProcessResult) -> 
 def changed_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A copy of the dbt project that a test may spoil; refreshes use it."""
     copy = tmp_path / "dbt"
-    shutil.copytree(dbt.PROJECT, copy, ignore=shutil.ignore_patterns(*dbt._NOT_PARSED))
-    monkeypatch.setattr(dbt, "PROJECT", copy)
+    shutil.copytree(
+        dbt_project.PROJECT, copy, ignore=shutil.ignore_patterns(*dbt_project.NOT_PARSED)
+    )
+    monkeypatch.setattr(dbt_project, "PROJECT", copy)
     return copy
 
 
@@ -247,19 +249,19 @@ def test_a_dataset_that_does_not_say_who_may_see_it_is_not_published(
 def test_the_manifest_is_parsed_again_only_when_the_project_has_changed(
     instance: Settings, changed_project: Path
 ) -> None:
-    manifest = dbt.prepare_manifest(instance)
+    manifest = dbt_project.prepare_manifest(instance)
     parsed_at = manifest.stat().st_mtime_ns
 
-    assert dbt.prepare_manifest(instance).stat().st_mtime_ns == parsed_at
+    assert dbt_project.prepare_manifest(instance).stat().st_mtime_ns == parsed_at
 
     (changed_project / "tests" / "another.sql").write_text(
         "SELECT 1 FROM {{ ref('dim_accounts') }} WHERE false"
     )
-    assert "test.outlay.another" in dbt.prepare_manifest(instance).read_text()
+    assert "test.outlay.another" in dbt_project.prepare_manifest(instance).read_text()
 
 
 def test_a_project_that_does_not_parse_says_why(instance: Settings, changed_project: Path) -> None:
     (changed_project / "tests" / "broken.sql").write_text("SELECT * FROM {{ ref('dim_tags' }}")
 
-    with pytest.raises(dbt.DbtProjectError, match=r"broken\.sql"):
-        dbt.prepare_manifest(instance)
+    with pytest.raises(dbt_project.DbtProjectError, match=r"broken\.sql"):
+        dbt_project.prepare_manifest(instance)

@@ -53,6 +53,23 @@ async def test_each_role_sees_its_own_rows_only(
                     assert there is sees(role, place), (role, column, place)
 
 
+@pytest.mark.parametrize("dataset", DATASETS)
+async def test_what_may_be_asked_and_how_tells_nothing_of_what_is_hidden(
+    dataset: str, callers: Callers, world: World
+) -> None:
+    """The client itself fails when an answer names what the role may not see."""
+    for role in Role:
+        client = await callers.member(world.ours, role)
+        schema = (await client.get(f"/api/analytics/datasets/{dataset}/schema")).json()
+        answer = await client.get(f"/api/analytics/datasets/{dataset}/query?limit=10000")
+        assert min(schema["row_count"], 10_000) == len(answer.json()["rows"])
+        path = f"/api/analytics/datasets/{dataset}/explain"
+        for query in ({}, schema["example"]):
+            explained = await client.post(path, json=query)
+            assert explained.status_code == 200, explained.text
+            assert explained.json()["estimate"]["visible_rows"] == schema["row_count"]
+
+
 @pytest.mark.parametrize("role", Role)
 async def test_a_key_that_leads_to_what_is_hidden_finds_nothing(
     role: Role, callers: Callers, world: World

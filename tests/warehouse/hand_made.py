@@ -311,16 +311,44 @@ def make_manifest() -> dict[str, Any]:
                     **copy.deepcopy(META[name]),
                 }
             },
-            "columns": {c: {"description": f"Column {c}."} for c in columns},
+            "columns": {
+                c: {"description": f"Column {c}.", "data_type": type_}
+                for c, type_ in columns.items()
+            },
         }
         for name, columns in TABLES.items()
     }
     nodes["test.outlay.unique_tags"] = {
         "resource_type": "test",
+        "name": "unique_dim_tags_tag_id",
         "attached_node": "model.outlay.dim_tags",
+        "column_name": "tag_id",
+        "test_metadata": {"name": "unique", "kwargs": {}},
         "config": {"severity": "ERROR"},
     }
-    return {"nodes": nodes, "unit_tests": {}}
+    nodes["model.outlay.stg_transactions"] = {
+        "resource_type": "model",
+        "name": "stg_transactions",
+        "schema": "staging",
+        "description": "Booked movements.",
+        "depends_on": {"nodes": ["source.outlay.raw.transactions"]},
+    }
+    nodes["model.outlay.fct_transactions"]["depends_on"] = {
+        "nodes": ["model.outlay.stg_transactions", "model.outlay.stg_transactions"]
+    }
+    nodes["model.outlay.fct_monthly_trends"]["depends_on"] = {
+        "nodes": ["model.outlay.fct_transactions", "model.outlay.stg_transactions"]
+    }
+    sources = {
+        "source.outlay.raw.transactions": {
+            "resource_type": "source",
+            "source_name": "raw",
+            "name": "transactions",
+            "schema": "raw",
+            "description": "Movements as they were read.",
+        }
+    }
+    return {"nodes": nodes, "sources": sources, "unit_tests": {}}
 
 
 def write_tables(path: Path, rows: dict[str, list[tuple[Any, ...]]]) -> None:

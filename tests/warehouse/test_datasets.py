@@ -120,7 +120,7 @@ FAULTS: dict[str, tuple[str, Spoil, str, str]] = {
         "dim_budgets",
         lambda m: m["access"].update(restricted_columns=["owner_id"]),
         "access.restricted_columns",
-        "also an access",
+        "is also access.owner_column",
     ),
     "sum over text": (
         "fct_transactions",
@@ -236,6 +236,174 @@ FAULTS: dict[str, tuple[str, Spoil, str, str]] = {
         "joins.account.on",
         "has no column 'budget_id'",
     ),
+    "the same access column twice": (
+        "fct_transactions",
+        lambda m: m["access"].update(account_column="owner_id"),
+        "access",
+        "names 'owner_id' twice",
+    ),
+    "restricted column of everybody's dataset": (
+        "dim_tags",
+        lambda m: m["access"].update(restricted_columns=["organization_id"]),
+        "access.restricted_columns",
+        "is also access.organization_column",
+    ),
+    "restricted filter of public data": (
+        "dim_date",
+        lambda m: m["access"].update(restricted_columns=["date"]),
+        "access.restricted_columns",
+        "is also filters.date_column",
+    ),
+    "restricted currency": (
+        "fct_transactions",
+        lambda m: m["access"].update(restricted_columns=["currency"]),
+        "access.restricted_columns",
+        "currency_column",
+    ),
+    "restricted overlap": (
+        "fct_daily_spending_by_tag",
+        lambda m: m.update(
+            filters={"date_column": "spending_date"},
+            joins={},
+            access=m["access"] | {"restricted_columns": ["tag_id"]},
+        ),
+        "access.restricted_columns",
+        "additive.over.except",
+    ),
+    "misspelt unit": (
+        "fct_transactions",
+        lambda m: m["measures"].update(bad={"agg": "sum", "column": "amount", "unit": "curency"}),
+        "measures.bad.unit",
+        "'currency'",
+    ),
+    "money without a unit": (
+        "fct_transactions",
+        lambda m: m["measures"].update(bad={"agg": "sum", "column": "amount"}),
+        "measures.bad.currency_column",
+        "is in currency in 'total'",
+    ),
+    "money in two currencies": (
+        "fct_daily_spending_by_tag",
+        lambda m: m["measures"].update(
+            bad=m["measures"]["spent"] | {"currency_column": "base_currency"}
+        ),
+        "measures.bad.currency_column",
+        "is in currency in 'spent'",
+    ),
+    "average without its currency": (
+        "fct_transactions",
+        lambda m: m["measures"].update(bad={"ratio": ["total", "events"]}),
+        "measures.bad.unit",
+        "not that of its parts",
+    ),
+    "rate called an amount": (
+        "fct_monthly_trends",
+        lambda m: m["measures"]["savings_rate"].update(unit="currency", currency_column="currency"),
+        "measures.savings_rate.unit",
+        "not that of its parts",
+    ),
+    "rate of two currencies": (
+        "fct_monthly_trends",
+        lambda m: m["measures"]["savings_rate"].update(ratio=["net", "base_income"]),
+        "measures.savings_rate.ratio",
+        "amounts in currency by amounts in base_currency",
+    ),
+    "measure called like another column": (
+        "fct_transactions",
+        lambda m: m["measures"].update(vendor={"agg": "count"}),
+        "measures.vendor",
+        "is also a column",
+    ),
+    "measure called like a comparison": (
+        "fct_transactions",
+        lambda m: m["measures"].update(total_previous={"agg": "count"}),
+        "measures.total_previous",
+        "the measure 'total'",
+    ),
+    "measure called like a share": (
+        "fct_transactions",
+        lambda m: m["measures"].update(events_share={"agg": "count"}),
+        "measures.events_share",
+        "the measure 'events'",
+    ),
+    "measure called like a date by month": (
+        "fct_transactions",
+        lambda m: m["measures"].update(booking_date_month={"agg": "count"}),
+        "measures.booking_date_month",
+        "'booking_date' by month",
+    ),
+    "measure with an underscore before it": (
+        "fct_transactions",
+        lambda m: m["measures"].update(_level={"agg": "count"}),
+        "measures._level.[key]",
+        "match pattern",
+    ),
+    "name of a measure that goes on": (
+        "fct_transactions",
+        lambda m: m["measures"].update({"x\n": {"agg": "count"}}),
+        "measures.x\n.[key]",
+        "match pattern",
+    ),
+    "join called like the rows themselves": (
+        "fct_transactions",
+        lambda m: m["joins"].update(base={"to": "dim_accounts", "on": "account_id"}),
+        "joins.base",
+        "the rows of the dataset itself",
+    ),
+    "hostile column of a measure": (
+        "fct_transactions",
+        lambda m: m["measures"]["total"].update(column='amount") FROM x --'),
+        "measures.total.column",
+        "no column",
+    ),
+    "hostile column of access": (
+        "fct_transactions",
+        lambda m: m["access"].update(owner_column='owner_id" OR true --'),
+        "access.owner_column",
+        "no column",
+    ),
+    "hostile column of a join": (
+        "fct_transactions",
+        lambda m: m["joins"]["account"].update(on='account_id" = "account_id'),
+        "joins.account.on",
+        "no column",
+    ),
+    "hostile dataset of a join": (
+        "fct_transactions",
+        lambda m: m["joins"]["account"].update(to="dim_accounts; DROP TABLE x"),
+        "joins.account.to",
+        "no dataset",
+    ),
+    "column that is a number": (
+        "fct_transactions",
+        lambda m: m["measures"]["total"].update(column=1),
+        "measures.total.column",
+        "string",
+    ),
+    "dimension that leads to itself": (
+        "dim_budgets",
+        lambda m: m.update(joins={"parent": {"to": "dim_budgets", "on": "budget_id"}}),
+        "joins.parent.to",
+        "leads back to it",
+    ),
+    "blank name": (
+        "dim_tags",
+        lambda m: m.update(friendly_name="  "),
+        "friendly_name",
+        "match pattern",
+    ),
+    "blank question": (
+        "dim_tags",
+        lambda m: m.update(sample_questions=[""]),
+        "sample_questions.0",
+        "match pattern",
+    ),
+    "name of another dataset": (
+        "fct_transactions",
+        lambda m: m.update(friendly_name="Dim_Tags"),
+        "friendly_name",
+        "is that of dim_tags",
+    ),
 }
 
 
@@ -313,6 +481,64 @@ def test_columns_that_no_query_may_carry_are_refused(column: str, type_: str) ->
     manifest["nodes"]["model.outlay.dim_tags"]["columns"][column] = {"description": "Odd."}
     with pytest.raises(DatasetError, match="dim_tags: columns"):
         load(manifest, tables)
+
+
+def with_column(dataset: str, column: str, type_: str) -> tuple[dict[str, Any], Any]:
+    manifest, tables = make_manifest(), copy.deepcopy(TABLES)
+    tables[dataset][column] = type_
+    manifest["nodes"][f"model.outlay.{dataset}"]["columns"][column] = {"description": "Odd."}
+    return manifest, tables
+
+
+@pytest.mark.parametrize(
+    ("column", "reason"),
+    [
+        ("rowid", "the place of a row"),
+        ("booking_date_fiscal_year", "'booking_date' by fiscal_year"),
+        ("created_at_day", "'created_at' by day"),
+        ("total_delta", "the measure 'total'"),
+        ("events_change", "the measure 'events'"),
+    ],
+)
+def test_columns_called_like_what_a_query_makes_are_refused(column: str, reason: str) -> None:
+    manifest, tables = with_column("fct_transactions", column, "VARCHAR")
+    with pytest.raises(DatasetError, match=reason) as refusal:
+        load(manifest, tables)
+    assert refusal.value.key == f"columns.{column}"
+
+
+def test_a_join_needs_a_column_of_one_type_on_both_sides() -> None:
+    manifest, tables = with_column("dim_accounts", "vendor", "UUID")
+    meta = manifest["nodes"]["model.outlay.fct_transactions"]["config"]["meta"]
+    meta["joins"]["account"]["on"] = "vendor"
+    with pytest.raises(DatasetError, match="'vendor' is text here and uuid in 'dim_accounts'"):
+        load(manifest, tables)
+
+
+def test_dimensions_that_lead_to_each_other_are_refused() -> None:
+    manifest, tables = with_column("dim_accounts", "tag_id", "UUID")
+    tables["dim_tags"]["account_id"] = "UUID"
+    columns = manifest["nodes"]["model.outlay.dim_tags"]["columns"]
+    columns["account_id"] = {"description": "Odd."}
+    for dataset, to, on in (
+        ("dim_accounts", "dim_tags", "tag_id"),
+        ("dim_tags", "dim_accounts", "account_id"),
+    ):
+        meta = manifest["nodes"][f"model.outlay.{dataset}"]["config"]["meta"]
+        meta["joins"] = {"other": {"to": to, "on": on}}
+        if dataset == "dim_accounts":
+            load_with_one_join = load(manifest, tables)
+            assert load_with_one_join["dim_accounts"].targets
+    with pytest.raises(DatasetError, match=r"dim_accounts: joins: dim_tags leads back to it"):
+        load(manifest, tables)
+
+
+def test_two_models_of_one_name_are_refused() -> None:
+    manifest = make_manifest()
+    nodes = manifest["nodes"]
+    nodes["model.outlay.dim_tags.v2"] = nodes["model.outlay.dim_tags"]
+    with pytest.raises(DatasetError, match="dim_tags: name: two models have it"):
+        load(manifest)
 
 
 def test_the_file_and_the_manifest_are_read_from_disk(tmp_path: Path) -> None:

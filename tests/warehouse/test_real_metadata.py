@@ -18,6 +18,7 @@ from backend.warehouse.measures import aggregates
 from backend.warehouse.registry import columns_of
 from backend.warehouse.resolve import resolve
 from backend.warehouse.spec import Dimension, QuerySpec
+from orchestration.dataset_page import PAGE, declared, made
 from tests.warehouse.dbt_runner import run_dbt
 from tests.warehouse.hand_made import ACME, ALICE, NOON, identity
 
@@ -69,6 +70,28 @@ def test_every_mart_is_a_dataset_with_tests(datasets: dict[str, Dataset]) -> Non
     assert set(datasets) == NAMES
     assert all(dataset.tests for dataset in datasets.values())
     assert all(dataset.meta.sample_questions for dataset in datasets.values())
+
+
+def test_the_page_of_datasets_is_fresh(manifest: dict[str, Any]) -> None:
+    assert made(manifest) == PAGE.read_text(encoding="utf-8"), "run 'make docs'"
+
+
+def test_declared_types_are_those_of_the_tables(
+    manifest: dict[str, Any], datasets: dict[str, Dataset]
+) -> None:
+    """So that the page says what the API says."""
+    assert declared(manifest) == {
+        name: {column.name: column.type.sql for column in dataset.columns.values()}
+        for name, dataset in datasets.items()
+    }
+
+
+def test_every_mart_goes_back_to_extracted_tables(datasets: dict[str, Dataset]) -> None:
+    for dataset in datasets.values():
+        layers = {node.layer for node in dataset.lineage.nodes}
+        assert "source" in layers or dataset.id == "dim_date"
+        assert layers <= {"marts", "intermediate", "staging", "source"}
+        assert all(node.description for node in dataset.lineage.nodes)
 
 
 def test_spending_by_tag_points_to_the_transactions(datasets: dict[str, Dataset]) -> None:

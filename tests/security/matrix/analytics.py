@@ -29,6 +29,23 @@ ANALYTICS = (
         need=Need.READ,
         dry_run=False,
     ),
+    get("/api/analytics/datasets/{dataset_id}/explain", anybody, fills=_DATASET),
+    get(
+        "/api/analytics/datasets/{dataset_id}/explain",
+        seers,
+        fills=_DATASET,
+        query=_FILTERS,
+        note="of an account",
+    ),
+    post(
+        "/api/analytics/datasets/{dataset_id}/explain",
+        anybody,
+        {"measures": ["transactions"]},
+        fills=_DATASET,
+        ok=200,
+        need=Need.READ,
+        dry_run=False,
+    ),
     get("/api/analytics/spending-by-tag", anybody),
     get(
         "/api/analytics/spending-by-tag",
