@@ -27,7 +27,11 @@ def find_caller(settings: Settings, role: Role = Role.OWNER) -> Caller:
 
 
 async def _find_caller(settings: Settings, role: Role) -> Caller:
-    organization_id, user_id = await _first_member(settings, role)
+    return await call_as(settings, *await _first_member(settings, role))
+
+
+async def call_as(settings: Settings, organization_id: UUID, user_id: UUID) -> Caller:
+    """That member, with a new token."""
     engine = create_engine(settings.role_url("outlay_app", driver="asyncpg"))
     try:
         async with organization_session(engine, organization_id) as session:

@@ -10,7 +10,7 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
@@ -66,14 +66,19 @@ def machine() -> None:
 def paired(
     ours: Callable[[], object], floor: Callable[[], object], *, times: int
 ) -> tuple[float, float]:
-    """Median seconds of both, run in turn so that the machine's drift meets them alike."""
-    ours()
-    floor()
-    mine, bare = [], []
-    for _ in range(times):
-        mine.append(timed(ours))
-        bare.append(timed(floor))
-    return statistics.median(mine), statistics.median(bare)
+    """Median seconds of both."""
+    mine, bare = alternating([ours, floor], times=times)
+    return mine, bare
+
+
+def alternating(runs: Sequence[Callable[[], object]], *, times: int) -> list[float]:
+    """Median seconds of each, run in turn so that the machine's drift meets them alike."""
+    for run in runs:
+        run()
+    return [
+        statistics.median(seconds)
+        for seconds in zip(*([timed(run) for run in runs] for _ in range(times)), strict=True)
+    ]
 
 
 def timed(run: Callable[[], object]) -> float:

@@ -1,4 +1,4 @@
-"""The service with one route more: it authenticates the caller and sends back what it was given."""
+"""The service with routes that authenticate the caller and send back what they were given."""
 
 from __future__ import annotations
 
@@ -19,5 +19,9 @@ def create_app() -> FastAPI:
     @app.get("/floor")
     async def send(_scope: CurrentScope) -> Response:
         return Response(kept["body"], media_type="application/json")
+
+    @app.get("/floor/unchanged")
+    async def send_nothing(_scope: CurrentScope) -> Response:
+        return Response(status_code=304)
 
     return app

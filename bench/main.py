@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import os
 import signal
@@ -17,18 +16,17 @@ from contextlib import redirect_stdout
 from pathlib import Path
 
 import dagster as dg
-import duckdb
 import httpx
 
 from backend.cli.ports import free_port
 from backend.cli.seed import run_synthetic_seed
 from backend.jobs.launcher import REFRESH_JOB
 from backend.settings import Settings
-from backend.warehouse.compiler import Compiled, compile_query
+from backend.warehouse.generation import DATABASE, resolve
 from backend.warehouse.spec import QuerySpec
-from backend.warehouse.store import Warehouse
 from bench.callers import Caller, find_caller
 from bench.common import instance, machine, paired, report, size, skipped, timed
+from bench.queries.in_process import beside_bare_fetch
 from bench.serving import serving
 from orchestration.graph import build_definitions
 
@@ -77,31 +75,9 @@ def refresh_stages(settings: Settings, transactions: int) -> None:
 
 def dataset_query(settings: Settings, caller: Caller, transactions: int) -> None:
     """Server time of a 1,000-row answer against DuckDB's bare fetch of the same SQL."""
-    with asyncio.Runner() as runner:
-        warehouse = Warehouse(settings)
-
-        async def compiled() -> tuple[Path, Compiled]:
-            async with warehouse.snapshot() as snapshot:
-                query = compile_query(snapshot.dataset(PAGE.dataset), PAGE, caller.scope)
-                return settings.warehouse_dir / snapshot.generation / "outlay.duckdb", query
-
-        async def answer() -> None:
-            async with warehouse.snapshot() as snapshot:
-                await snapshot.rows(PAGE, caller.scope)
-
-        database, query = runner.run(compiled())
-        # The floor reads a copy: one process cannot open one file with two configurations.
-        with tempfile.TemporaryDirectory() as folder:
-            copy = Path(folder) / database.name
-            copy.write_bytes(database.read_bytes())
-            threads = {"threads": settings.duckdb_threads}
-            with duckdb.connect(copy, read_only=True, config=threads) as connection:
-                ours, floor = paired(
-                    lambda: runner.run(answer()),
-                    lambda: connection.execute(query.sql, dict(query.parameters)).fetchall(),
-                    times=200,
-                )
-        warehouse.close()
+    generation = resolve(settings.warehouse_dir)
+    assert generation is not None
+    ours, floor = beside_bare_fetch(settings, generation / DATABASE, PAGE, caller.scope)
     report(
         NAME,
         f"1,000 rows of {transactions:,} as JSON, server time; floor: bare fetch of the same SQL",

@@ -41,13 +41,14 @@ def compile_rows(source: Source, spec: QuerySpec, paging: Paging) -> Compiled:
     hidden, keys = selected_keys(order, columns, paging)
     selected = ", ".join([*(f'{ref.sql} AS "{ref.name}"' for ref in shown), *hidden])
     further = after(order, paging, source.parameters)
-    return Compiled(
-        f"SELECT {selected}\n{source.sql(further)}"
-        + tail(order if is_sorted else (), paging, source.parameters),
-        source.parameters.values,
-        columns,
-        keys,
-    )
+    if paging.limit is not None and source.only_adds_names(key.sql for key in order):
+        # The page is taken before names are joined to it: to its rows, not to all of them.
+        is_sorted_first = bool(spec.order) or not source.is_read_in_stored_order
+        page = tail(order if is_sorted_first else (), paging, source.parameters)
+        sql = source.sql(further, page=page) + tail(order, Paging(), source.parameters)
+    else:
+        sql = source.sql(further) + tail(order if is_sorted else (), paging, source.parameters)
+    return Compiled(f"SELECT {selected}\n{sql}", source.parameters.values, columns, keys)
 
 
 def unit_of(dataset: Dataset, column: str) -> str | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -75,8 +75,18 @@ class Source:
         (https://duckdb.org/docs/sql/dialect/order_preservation). DuckDB plans a search in a list
         as a join, and the threads of a join hand on their rows in any order.
         """
+        return self.is_read_in_stored_order and not self._joined
+
+    @property
+    def is_read_in_stored_order(self) -> bool:
+        """Likewise, before names are joined."""
         is_one_scan = len(branches(self.dataset, self.scope, self.parameters)) == 1
-        return is_one_scan and not self._joined and not self._looks_up_lists
+        return is_one_scan and not self._looks_up_lists
+
+    def only_adds_names(self, order: Iterable[str]) -> bool:
+        """Whether joins neither choose rows nor put them in `order`, which is SQL of columns."""
+        by_own = all(sql.startswith(f'"{BASE}".') for sql in order)
+        return bool(self._joined) and by_own and not self._conditions_on_joined
 
     def shown(self, name: str, pointer: str) -> Reference:
         """A column for the answer; one that is restricted comes out empty."""
@@ -144,9 +154,17 @@ class Source:
             self.mixes_joined |= any(own)
             self._conditions_on_joined.append(sql)
 
-    def sql(self, conditions: Sequence[str] = (), grouping: Grouping | None = None) -> str:
-        """Everything from FROM to WHERE; `conditions` are further ones on these rows."""
+    def sql(
+        self, conditions: Sequence[str] = (), grouping: Grouping | None = None, page: str = ""
+    ) -> str:
+        """Everything from FROM to WHERE; `conditions` are further ones on these rows.
+
+        With a `page` (ORDER BY and LIMIT) names are joined to the rows of that page only.
+        """
         rows = f'(\n{self._rows()}\n) AS "{BASE}"'
+        if page:
+            further = f"\nWHERE {' AND '.join(conditions)}" if conditions else ""
+            rows, conditions = f'(\nSELECT * FROM {rows}{further}{page}\n) AS "{BASE}"', ()
         if grouping:
             keys = ", ".join(f'"{key}"' for key in grouping.keys)
             selected = ", ".join(grouping.selected)

@@ -47,12 +47,29 @@ def branches(dataset: Dataset, scope: Scope, parameters: Parameters) -> list[Bra
     else:
         kind, name, shared = "budget", "shared_budgets", scope.shared_budget_ids
     if shared:
-        listed = parameters.bind_as(name, sorted(shared))
-        others = f"{owner} IS DISTINCT FROM {me}"
-        condition = f'{within} AND "{access.shared_column}" = ANY({listed}) AND {others}'
+        listed = f'"{access.shared_column}" = ANY({parameters.bind_as(name, sorted(shared))})'
+        others = [f"{owner} IS DISTINCT FROM {me}", *_of_their_owners(dataset, within, listed)]
+        condition = " AND ".join([within, listed, *others])
         kinds = kind if len(shared) == 1 else f"{kind}s"
         found.append(Branch(condition, f"rows of {len(shared)} {kinds} shared with you"))
     return found
+
+
+def _of_their_owners(dataset: Dataset, within: str, listed: str) -> list[str]:
+    """Whose rows those of the `listed` accounts are, which the rows themselves say already.
+
+    Marts are stored by owner, so that DuckDB passes over everybody else's (measured on 10 M rows:
+    5 ms instead of 99).
+    """
+    return [
+        f'"{access.owner_column}" IN (SELECT "{target.access.owner_column}"'  # noqa: S608  # declared
+        f" FROM {target.relation} WHERE {within} AND {listed})"
+        for name, target in dataset.targets.items()
+        if isinstance(access := dataset.access, AccountAccess)
+        and isinstance(target.access, AccountAccess)
+        and dataset.joins[name].on == access.shared_column == target.access.shared_column
+        and access.organization_column == target.access.organization_column
+    ]
 
 
 def row_filter(dataset: Dataset, scope: Scope) -> str:

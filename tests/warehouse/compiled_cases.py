@@ -84,6 +84,20 @@ CASES: dict[str, Case] = {
         SHARING,
         {"dataset": "dim_budgets", "fields": ["name", "path", "parent_id"]},
     ),
+    "a_page_with_names": Case(
+        MEMBER,
+        {"dataset": "fct_transactions", "fields": ["amount", "budget.name"], "limit": 3},
+    ),
+    "a_page_with_names_in_an_order": Case(
+        SHARING,
+        {
+            "dataset": "fct_transactions",
+            "fields": ["amount", "budget.name"],
+            "order": [{"field": "amount", "descending": True}],
+            "limit": 3,
+            "offset": 2,
+        },
+    ),
     "names_of_dimensions": Case(
         SHARING,
         {

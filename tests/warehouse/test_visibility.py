@@ -78,8 +78,16 @@ fixture_stays = settings(suppress_health_check=[HealthCheck.function_scoped_fixt
 
 
 @fixture_stays
-@given(rows=keys, scope=scopes)
-def test_rows_of_accounts(rows: Keys, scope: Scope, connection: duckdb.DuckDBPyConnection) -> None:
+@given(drawn=keys, scope=scopes)
+def test_rows_of_accounts(drawn: Keys, scope: Scope, connection: duckdb.DuckDBPyConnection) -> None:
+    """The owner of a row is that of its account, as in the marts."""
+    owners: dict[tuple[UUID, UUID], UUID] = {}
+    rows = [
+        (org, account, owners.setdefault((org, account), owner or identity(5)))
+        for org, account, owner in drawn
+    ]
+    accounts = [(org, account, owner, "Account") for (org, account), owner in owners.items()]
+    fill(connection, "dim_accounts", accounts)
     fill(
         connection,
         "fct_transactions",

@@ -9,11 +9,11 @@ SELECT CAST(date_trunc('month', "base"."booking_date") AS DATE) AS "booking_date
 FROM (
   SELECT "booking_date", "vendor", "currency", "amount", false AS "_earlier" FROM "marts"."fct_transactions" WHERE "organization_id" = $organization AND "owner_id" = $me AND "booking_date" BETWEEN $from AND $until
 UNION ALL
-  SELECT "booking_date", "vendor", "currency", "amount", false AS "_earlier" FROM "marts"."fct_transactions" WHERE "organization_id" = $organization AND "account_id" = ANY($shared_accounts) AND "owner_id" IS DISTINCT FROM $me AND "booking_date" BETWEEN $from AND $until
+  SELECT "booking_date", "vendor", "currency", "amount", false AS "_earlier" FROM "marts"."fct_transactions" WHERE "organization_id" = $organization AND "account_id" = ANY($shared_accounts) AND "owner_id" IS DISTINCT FROM $me AND "owner_id" IN (SELECT "owner_id" FROM "marts"."dim_accounts" WHERE "organization_id" = $organization AND "account_id" = ANY($shared_accounts)) AND "booking_date" BETWEEN $from AND $until
 UNION ALL
   SELECT CAST(least(greatest("booking_date" + to_months(3), $from), $until) AS DATE) AS "booking_date", "vendor", "currency", "amount", true AS "_earlier" FROM "marts"."fct_transactions" WHERE "organization_id" = $organization AND "owner_id" = $me AND "booking_date" BETWEEN $earlier_from AND $earlier_until
 UNION ALL
-  SELECT CAST(least(greatest("booking_date" + to_months(3), $from), $until) AS DATE) AS "booking_date", "vendor", "currency", "amount", true AS "_earlier" FROM "marts"."fct_transactions" WHERE "organization_id" = $organization AND "account_id" = ANY($shared_accounts) AND "owner_id" IS DISTINCT FROM $me AND "booking_date" BETWEEN $earlier_from AND $earlier_until
+  SELECT CAST(least(greatest("booking_date" + to_months(3), $from), $until) AS DATE) AS "booking_date", "vendor", "currency", "amount", true AS "_earlier" FROM "marts"."fct_transactions" WHERE "organization_id" = $organization AND "account_id" = ANY($shared_accounts) AND "owner_id" IS DISTINCT FROM $me AND "owner_id" IN (SELECT "owner_id" FROM "marts"."dim_accounts" WHERE "organization_id" = $organization AND "account_id" = ANY($shared_accounts)) AND "booking_date" BETWEEN $earlier_from AND $earlier_until
 ) AS "base"
 )
 GROUP BY "booking_date_month", "vendor", "currency"
