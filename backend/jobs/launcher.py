@@ -137,9 +137,14 @@ class DagsterLauncher:
     async def _launch(
         self, job: str, *, config: Mapping[str, object] | None = None, tags: Sequence[_Json] = ()
     ) -> UUID:
-        place = {"job": job, "repository": REPOSITORY, "location": CODE_LOCATION}
-        asked = {"config": config or {}, "tags": [_tag("outlay/trigger", "api"), *tags]}
-        data = await self._ask(_LAUNCH, place | asked)
+        run = {
+            "job": job,
+            "repository": REPOSITORY,
+            "location": CODE_LOCATION,
+            "config": config or {},
+            "tags": [_tag("outlay/trigger", "api"), *tags],
+        }
+        data = await self._ask(_LAUNCH, run)
         launched = _expect(data["launchPipelineExecution"], "LaunchRunSuccess")
         return UUID(launched["run"]["runId"])
 
