@@ -7,14 +7,15 @@ from importlib.metadata import version
 from typing import Any
 
 import dagster as dg
+import duckdb
 
 from backend.jobs.launcher import GENERATION_TAG
 from backend.warehouse.build import BuildRecord
 from backend.warehouse.contents import Contents
-from backend.warehouse.datasets import DatasetError, load_datasets
+from backend.warehouse.datasets import DatasetError
 from backend.warehouse.generation import Generation, publish
 from backend.warehouse.manifest import MARTS
-from backend.warehouse.registry import inspect
+from backend.warehouse.registry import load_registry
 from backend.warehouse.retention import prune
 from orchestration.refresh import RECONCILIATION
 from orchestration.resources import OWNERS, POOL, Build
@@ -60,7 +61,8 @@ def _audit(build: Build) -> Contents:
     shutil.copy(build.folder / "dbt" / "manifest.json", build.folder / "manifest.json")
     database = build.folder / "outlay.duckdb"
     try:
-        load_datasets(build.folder / "manifest.json", inspect(database))
+        with duckdb.connect(database, read_only=True) as connection:
+            load_registry(build.folder / "manifest.json", connection)
     except DatasetError as error:
         raise dg.Failure(f"{error} Nothing is published.", allow_retries=False) from None
     return Contents(

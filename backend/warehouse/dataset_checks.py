@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from backend.errors import did_you_mean
 from backend.warehouse.column_types import NUMERIC, ORDERED, Kind
+from backend.warehouse.manifest import MARTS_BY_DATE
 from backend.warehouse.metadata import (
     AccountAccess,
     Aggregate,
@@ -34,13 +35,13 @@ class DatasetError(Exception):
         self.reason = reason
 
 
-def check(dataset: Dataset, datasets: Mapping[str, Dataset], tables: Tables) -> None:
+def check(dataset: Dataset, datasets: Mapping[str, Dataset], copies: Tables) -> None:
     """Raise DatasetError for the first fault."""
     _check_columns_exist(dataset)
     for key, reason in clashes(dataset, datasets):
         raise DatasetError(dataset.id, key, reason)
     _check_filters(dataset)
-    _check_copy(dataset, tables)
+    _check_copy(dataset, copies)
     _check_access(dataset)
     for name in dataset.measures:
         _check_measure(dataset, name)
@@ -92,17 +93,14 @@ def _check_filters(dataset: Dataset) -> None:
         raise DatasetError(dataset.id, "time_grain", "needs filters.date_column")
 
 
-def _check_copy(dataset: Dataset, tables: Tables) -> None:
-    copy = dataset.meta.by_date
-    if copy is None:
+def _check_copy(dataset: Dataset, copies: Tables) -> None:
+    if not dataset.meta.by_date:
         return
     if dataset.filters.date_column is None:
         raise DatasetError(dataset.id, "by_date", "needs filters.date_column")
-    if copy not in tables:
-        suggestion = did_you_mean(copy, list(tables))
-        raise DatasetError(dataset.id, "by_date", f"there is no table {copy!r}. {suggestion}")
-    if tables[copy] != tables[dataset.id]:
-        raise DatasetError(dataset.id, "by_date", f"{copy!r} has other columns")
+    columns = {name: column.type.sql for name, column in dataset.columns.items()}
+    if copies.get(dataset.id) != columns:
+        raise DatasetError(dataset.id, "by_date", f"there is no such table in {MARTS_BY_DATE}")
 
 
 def _check_access(dataset: Dataset) -> None:

@@ -15,7 +15,7 @@ from backend.warehouse import column_types
 from backend.warehouse.column_types import ColumnType
 from backend.warehouse.dataset_checks import DatasetError, Tables, check
 from backend.warehouse.lineage import Lineage, LineageReader
-from backend.warehouse.manifest import MARTS, Mart, read_manifest, read_marts
+from backend.warehouse.manifest import MARTS, MARTS_BY_DATE, Mart, read_manifest, read_marts
 from backend.warehouse.metadata import (
     Access,
     Aggregate,
@@ -85,11 +85,15 @@ class Dataset:
     @property
     def relation_by_date(self) -> str:
         """The same rows, by organization and date if they are stored in that order too."""
-        return f'"{MARTS}"."{self.meta.by_date or self.id}"'
+        return f'"{MARTS_BY_DATE if self.meta.by_date else MARTS}"."{self.id}"'
 
 
-def load_datasets(manifest: Path | Mapping[str, Any], columns: Tables) -> dict[str, Dataset]:
+def load_datasets(
+    manifest: Path | Mapping[str, Any], columns: Tables, copies: Tables | None = None
+) -> dict[str, Dataset]:
     """Every dataset of a build, by id; `columns` are those of the built file.
+
+    `copies` are those of its marts by date; None where there is no file yet.
 
     Raises DatasetError for the first fault. A table without metadata is a fault too: a mart is
     declared a dataset, or declared not to be one with ``dataset: false``.
@@ -107,7 +111,7 @@ def load_datasets(manifest: Path | Mapping[str, Any], columns: Tables) -> dict[s
     lineages = LineageReader(content)
     datasets = {mart.name: _load(mart, columns, lineages) for mart in declared}
     for dataset in datasets.values():
-        check(dataset, datasets, columns)
+        check(dataset, datasets, columns if copies is None else copies)
         dataset.targets.update({name: datasets[join.to] for name, join in dataset.joins.items()})
         dataset.instead.update(_counted_once(dataset, datasets))
     return datasets

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 MARTS = "marts"  # the schema that a generation serves
+MARTS_BY_DATE = "marts_by_date"  # some of them once more, stored by organization and date
 
 
 @dataclass(frozen=True, slots=True)

@@ -163,7 +163,7 @@ class DatasetMeta(_Strict):
     time_grain: Grain | None = Field(None, strict=False)
     filters: Filters = Filters()
     access: Access
-    by_date: Name | None = None  # a mart of the same rows, stored by organization and date
+    by_date: bool = False  # the same rows also lie in the schema `marts_by_date`, in that order
     joins: dict[Name, Join] = Field(default_factory=dict)
     measures: dict[Name, Measure] = Field(default_factory=dict)
     sample_questions: Annotated[tuple[Text, ...], Field(strict=False)] = ()

@@ -9,7 +9,7 @@ import duckdb
 
 from backend.errors import NotFound, did_you_mean
 from backend.warehouse.datasets import Dataset, load_datasets
-from backend.warehouse.manifest import MARTS
+from backend.warehouse.manifest import MARTS, MARTS_BY_DATE
 
 _COLUMNS = """
 SELECT table_name, column_name, data_type FROM duckdb_columns()
@@ -17,22 +17,20 @@ WHERE schema_name = $schema AND NOT internal ORDER BY table_name, column_index
 """
 
 
-def inspect(path: Path) -> dict[str, dict[str, str]]:
+def columns_of(
+    connection: duckdb.DuckDBPyConnection, schema: str = MARTS
+) -> dict[str, dict[str, str]]:
     """The tables of a built file's marts: table -> column -> DuckDB type."""
-    with duckdb.connect(path, read_only=True) as connection:
-        return columns_of(connection)
-
-
-def columns_of(connection: duckdb.DuckDBPyConnection) -> dict[str, dict[str, str]]:
     tables: dict[str, dict[str, str]] = {}
-    for table, column, type_ in connection.execute(_COLUMNS, {"schema": MARTS}).fetchall():
+    for table, column, type_ in connection.execute(_COLUMNS, {"schema": schema}).fetchall():
         tables.setdefault(table, {})[column] = type_
     return tables
 
 
 def load_registry(manifest: Path, connection: duckdb.DuckDBPyConnection) -> dict[str, Dataset]:
     """Raises DatasetError when the metadata and the tables of a generation do not agree."""
-    return load_datasets(manifest, columns_of(connection))
+    copies = columns_of(connection, MARTS_BY_DATE)
+    return load_datasets(manifest, columns_of(connection), copies)
 
 
 def find_dataset(datasets: Mapping[str, Dataset], identity: str) -> Dataset:

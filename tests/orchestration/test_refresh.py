@@ -17,7 +17,7 @@ from backend.settings import Settings
 from backend.warehouse.build import sole_builder
 from backend.warehouse.checks import mart_rows_of, reconciliation_of
 from backend.warehouse.generation import published, read, resolve
-from backend.warehouse.registry import inspect
+from backend.warehouse.registry import columns_of
 from orchestration import dbt_project
 from orchestration.graph import build_definitions
 from orchestration.run import RefreshFailed, run_refresh
@@ -94,14 +94,15 @@ def test_a_refresh_describes_what_it_published(instance: Settings) -> None:
     assert {r.fact for r in generation.reconciliation} >= {"dim_tags", "fct_cost_events.amount"}
     with duckdb.connect(folder / "outlay.duckdb", read_only=True) as connection:
         schemas = connection.execute("SELECT DISTINCT schema_name FROM duckdb_tables()").fetchall()
+        marts = columns_of(connection)
         rows = connection.execute("SELECT organization_id FROM marts.dim_tags").fetchall()
-    assert {schema for (schema,) in schemas} == {"marts", "checks", "intermediate"}
+    assert {schema for (schema,) in schemas} == {"marts", "marts_by_date", "checks", "intermediate"}
+    assert generation.tables.keys() == marts.keys()
     [organization] = {row[0] for row in rows}
     found = reconciliation_of(folder, organization)
     assert {c.fact for c in found} == {r.fact for r in generation.reconciliation}
     assert all(c.agrees for c in found)
     assert mart_rows_of(folder, organization)["dim_tags"] == 2
-    assert generation.tables.keys() == inspect(folder / "outlay.duckdb").keys()
     assert generation.tables["dim_tags"] == len(rows) == 2
 
 

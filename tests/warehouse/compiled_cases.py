@@ -26,19 +26,14 @@ from tests.warehouse.hand_made import (
     make_manifest,
 )
 
-COPY = "fct_transactions_by_date"
 DATASETS = load_datasets(make_manifest(), TABLES)
 
 
 def with_a_copy() -> Dataset:
     """`fct_transactions`, stored by date as well."""
     manifest = make_manifest()
-    manifest["nodes"]["model.outlay.fct_transactions"]["config"]["meta"]["by_date"] = COPY
-    meta = {"dataset": False}
-    copy = {"resource_type": "model", "name": COPY, "schema": "marts", "description": "A copy."}
-    manifest["nodes"][f"model.outlay.{COPY}"] = copy | {"config": {"meta": meta}, "columns": {}}
-    tables = TABLES | {COPY: TABLES["fct_transactions"]}
-    return load_datasets(manifest, tables)["fct_transactions"]
+    manifest["nodes"]["model.outlay.fct_transactions"]["config"]["meta"]["by_date"] = True
+    return load_datasets(manifest, TABLES)["fct_transactions"]
 
 
 OWNER = Scope(BOB, ACME, Role.OWNER)

@@ -24,7 +24,7 @@ from backend.warehouse.compiler import compile_counts, compile_query
 from backend.warehouse.formats import json_array, json_statement
 from backend.warehouse.resolve import resolve
 from backend.warehouse.spec import QuerySpec
-from tests.warehouse.compiled_cases import CASES, COPY, DATASETS, MEMBER, OWNER, SHARING, where
+from tests.warehouse.compiled_cases import CASES, DATASETS, MEMBER, OWNER, SHARING, where
 from tests.warehouse.hand_made import (
     ACME,
     ALICE,
@@ -49,8 +49,9 @@ def connection(tmp_path_factory: pytest.TempPathFactory) -> Iterator[duckdb.Duck
     path = tmp_path_factory.mktemp("marts") / "outlay.duckdb"
     write_tables(path, sample_rows())
     with duckdb.connect(path) as connection:
+        connection.execute("CREATE SCHEMA marts_by_date")
         connection.execute(
-            f"CREATE TABLE marts.{COPY} AS FROM marts.fct_transactions ORDER BY booking_date"
+            "CREATE TABLE marts_by_date.fct_transactions AS FROM marts.fct_transactions"
         )
     with duckdb.connect(path, read_only=True) as connection:
         connection.execute("SET TimeZone = 'UTC'")

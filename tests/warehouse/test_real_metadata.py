@@ -49,15 +49,16 @@ def manifest(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def marts(manifest: dict[str, Any]) -> Iterator[duckdb.DuckDBPyConnection]:
-    """Empty tables of the types that the contracts promise."""
+    """Empty tables of the types that the contracts promise, with all of them by date as well."""
     with duckdb.connect() as connection:
-        connection.execute("CREATE SCHEMA marts")
+        connection.execute("CREATE SCHEMA marts; CREATE SCHEMA marts_by_date")
         for node in manifest["nodes"].values():
             if node["resource_type"] == "model" and node["schema"] == "marts":
                 columns = ", ".join(
                     f"{name} {column['data_type']}" for name, column in node["columns"].items()
                 )
                 connection.execute(f"CREATE TABLE marts.{node['name']} ({columns})")
+                connection.execute(f"CREATE TABLE marts_by_date.{node['name']} ({columns})")
         yield connection
 
 
