@@ -5,7 +5,8 @@
     unique_key=['organization_id', 'account_id', 'cost_date'],
 ) }}
 
-select events.*  -- noqa: AM04  the very columns of the mart
+-- The very columns of the mart.
+select events.*  -- noqa: AM04
 from {{ ref('fct_cost_events') }} as events
 {% if is_incremental() %}
     semi join source.changed.days as days
