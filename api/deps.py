@@ -46,7 +46,12 @@ def get_state(request: Request) -> AppState:
     return cast("AppState", request.app.state.outlay)
 
 
-State = Annotated[AppState, Depends(get_state)]
+async def _state(request: Request) -> AppState:
+    """FastAPI would send a plain function to a thread, for each request."""
+    return get_state(request)
+
+
+State = Annotated[AppState, Depends(_state)]
 
 
 ChosenOrganization = Annotated[

@@ -5,11 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any
+from urllib.parse import parse_qsl
 
 from fastapi import Request
-from pydantic import ConfigDict, Field, model_validator
+from fastapi.exceptions import RequestValidationError
+from pydantic import ConfigDict, Field, ValidationError, model_validator
 
 from api.schemas.analytics import FormatParameters, PageParameters, TagFilterParameters
 from backend.errors import FieldError, InvalidInput, OutlayError, did_you_mean
@@ -21,6 +24,7 @@ _ID_LISTS = frozenset({"account_ids", "tag_ids"})
 _CONDITION = re.compile(r"([^\[\]]{1,200})\[([^\[\]]{0,100})\]")
 _OPERATORS = [operator.value for operator in Operator]
 _PLACE = re.compile(r"#/([a-z_]+)(?:/(\d+))?")
+_MAX_REMEMBERED = 2_000  # characters
 _NAMES = {"order": "sort"}  # what a parameter is called after it has become part of a query
 
 
@@ -85,9 +89,59 @@ class QueryParameters(FormatParameters, PageParameters, TagFilterParameters):
         )
 
 
+@dataclass(frozen=True, slots=True)
+class SimpleQuery:
+    spec: QuerySpec
+    common: CommonFilters
+    format: str | None
+
+
+def simple_query(request: Request, dataset: str) -> SimpleQuery:
+    """What the parameters of the request ask of the dataset."""
+    text: bytes = request.scope["query_string"]
+    read = _read_once if len(text) <= _MAX_REMEMBERED else _read
+    return read(text, dataset)
+
+
+def _read(query_string: bytes, dataset: str) -> SimpleQuery:
+    given = parse_qsl(query_string.decode("latin-1"), keep_blank_values=True)
+    _refuse_repetition([name for name, _ in given])
+    values: dict[str, str | list[str]] = {}
+    for name, value in given:
+        if _takes_several(name):
+            values[name] = [*values.get(name, []), value]
+        else:
+            values[name] = value
+    try:
+        parameters = QueryParameters.model_validate(values)
+    except ValidationError as error:
+        faults = [fault | {"loc": ("query", *fault["loc"])} for fault in error.errors()]
+        raise RequestValidationError(faults) from None
+    with naming_parameters():
+        return SimpleQuery(parameters.spec(dataset), parameters.common(), parameters.format)
+
+
+# Reading them costs as much as all the rest of an answer that is kept.
+_read_once = lru_cache(maxsize=1_000)(_read)
+
+
+def documented() -> dict[str, Any]:
+    """The parameters of `simple_query` in the OpenAPI document."""
+    fields = QueryParameters.model_json_schema()["properties"]
+    parameters = []
+    for name, schema in fields.items():
+        described = {key: schema.pop(key) for key in ("description",) if key in schema}
+        place = {"name": name, "in": "query", "required": False}
+        parameters.append(place | described | {"schema": schema})
+    return {"parameters": parameters}
+
+
 async def refuse_repetition(request: Request) -> None:
+    _refuse_repetition([name for name, _ in request.query_params.multi_items()])
+
+
+def _refuse_repetition(names: Sequence[str]) -> None:
     """Of two values for one parameter, one would be ignored."""
-    names = [name for name, _ in request.query_params.multi_items()]
     if len(names) == len(set(names)):
         return
     repeated = {name for name in names if names.count(name) > 1 and not _takes_several(name)}

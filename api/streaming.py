@@ -60,7 +60,6 @@ class StreamedFile(Response):
         self._idle_seconds = idle_seconds
         self.status_code = 200
         self.background = None
-        self.body = b""
         self.init_headers({
             **headers,
             "Content-Type": format_.content_type,

@@ -10,7 +10,7 @@ from api import answers
 from api.answers import Caller, CurrentCaller, answer
 from api.negotiation import requested_format
 from api.problems import READ_RESPONSES, problem_responses
-from api.query_parameters import QueryParameters, naming_parameters, refuse_repetition
+from api.query_parameters import documented, naming_parameters, refuse_repetition, simple_query
 from api.routers.datasets import DatasetId
 from api.schemas.analytics import DatasetAnswer, FormatParameters
 from api.schemas.queries import QueryIn
@@ -22,7 +22,6 @@ router = APIRouter(
     prefix="/api/analytics/datasets",
     tags=["datasets"],
     responses=READ_RESPONSES | problem_responses(NotAcceptable),
-    dependencies=[Depends(refuse_repetition)],
 )
 
 ANSWERS: dict[int | str, dict[str, Any]] = answers.RESPONSES | {
@@ -31,12 +30,13 @@ ANSWERS: dict[int | str, dict[str, Any]] = answers.RESPONSES | {
 }
 
 
-@router.get("/{dataset_id}/query", response_model=DatasetAnswer, responses=ANSWERS)
-async def query_dataset(
-    dataset_id: DatasetId,
-    parameters: Annotated[QueryParameters, Query()],
-    caller: CurrentCaller,
-) -> Response:
+@router.get(
+    "/{dataset_id}/query",
+    response_model=DatasetAnswer,
+    responses=ANSWERS,
+    openapi_extra=documented(),
+)
+async def query_dataset(dataset_id: DatasetId, caller: CurrentCaller) -> Response:
     """The rows that you may see, in the order of the dataset: each person's by date.
 
     Besides the parameters below, any column can be filtered by `column[operator]=value`, such as
@@ -45,15 +45,18 @@ async def query_dataset(
 
     JSON comes in pages. The other formats go on to the last row, unless a `limit` is given.
     """
-    with naming_parameters():
-        format_ = requested_format(accepted(caller), parameters.format)
-        common = parameters.common()
-        spec = parameters.spec(dataset_id)
-    with naming_parameters(common.texts):
-        return await answer(caller, spec, common, format_)
+    query = simple_query(caller.request, dataset_id)
+    with naming_parameters(query.common.texts):
+        format_ = requested_format(accepted(caller), query.format)
+        return await answer(caller, query.spec, query.common, format_)
 
 
-@router.post("/{dataset_id}/query", response_model=DatasetAnswer, responses=ANSWERS)
+@router.post(
+    "/{dataset_id}/query",
+    response_model=DatasetAnswer,
+    responses=ANSWERS,
+    dependencies=[Depends(refuse_repetition)],
+)
 async def query_dataset_by_spec(
     dataset_id: DatasetId,
     parameters: Annotated[FormatParameters, Query()],

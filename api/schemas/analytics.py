@@ -15,7 +15,14 @@ from backend.periods import Grain
 from backend.warehouse.common_filters import CommonFilters
 from backend.warehouse.formats import Format
 from backend.warehouse.predicates import MAX_VALUES
-from backend.warehouse.spec import DEFAULT_LIMIT, MAX_CURSOR, MAX_LIMIT, MAX_OFFSET, QuerySpec
+from backend.warehouse.spec import (
+    DEFAULT_LIMIT,
+    MAX_CURSOR,
+    MAX_LIMIT,
+    MAX_OFFSET,
+    PageSize,
+    QuerySpec,
+)
 from backend.warehouse.values import read_uuid
 
 
@@ -78,7 +85,7 @@ class TagFilterParameters(FilterParameters):
 
 
 class PageParameters(Parameters):
-    limit: int = Field(DEFAULT_LIMIT, ge=1, le=MAX_LIMIT, description="Rows of the page.")
+    limit: PageSize = Field(DEFAULT_LIMIT, description="Rows of the page.")
     offset: int = Field(0, ge=0, le=MAX_OFFSET, description="Rows to skip.")
     cursor: str | None = Field(
         None,

@@ -72,5 +72,8 @@ def _starts(groups: Groups) -> list[date]:
     starts = period.starts(grain, resolved.calendar.fiscal_start) if period else iter(())
     found = list(islice(starts, MAX_PERIODS + 1))
     if len(found) > MAX_PERIODS:
-        refuse(f"fill makes at most {MAX_PERIODS} periods.", "#/fill")
+        refuse(
+            f"fill makes at most {MAX_PERIODS} periods. Ask for a shorter time or a coarser grain.",
+            "#/fill",
+        )
     return found

@@ -68,12 +68,19 @@ def publish(
 
 def resolve(warehouse: Path) -> Path | None:
     """The folder of the current generation; None before the first one."""
-    try:
-        identity = (warehouse / CURRENT).read_text().strip()
-    except FileNotFoundError:
+    identity = named_current(warehouse)
+    if identity is None:
         return None
     folder = warehouse / identity
     return folder if GENERATION_ID.fullmatch(identity) and _is_whole(folder) else None
+
+
+def named_current(warehouse: Path) -> str | None:
+    """What ``CURRENT`` says, whether that is there or not; None without it."""
+    try:
+        return (warehouse / CURRENT).read_text().strip()
+    except FileNotFoundError:
+        return None
 
 
 def read(folder: Path) -> Generation:

@@ -122,7 +122,7 @@ def _is_any_of(
     if not isinstance(given.value, list):
         _refuse(f"{pointer}/value", "must be a list")
     if len(given.value) > MAX_VALUES:
-        _refuse(f"{pointer}/value", f"must have at most {MAX_VALUES} values")
+        _refuse(f"{pointer}/value", f"must have at most {MAX_VALUES} values; ask in parts")
     if not given.value:
         return "false"
     values = [read_value(v, type_, f"{pointer}/value/{i}") for i, v in enumerate(given.value)]

@@ -15,6 +15,7 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -86,6 +87,20 @@ Scalar = Annotated[
     bool | int | float | str | Decimal | datetime | date | UUID | None,
     Field(union_mode="left_to_right"),
     WithJsonSchema({"type": ["string", "number", "boolean", "null"]}),
+]
+
+
+def _fits_a_page(limit: int) -> int:
+    if limit > MAX_LIMIT:
+        raise ValueError(
+            f"A page has at most {MAX_LIMIT} rows. Go on with `cursor`, or leave the limit out and "
+            "ask for everything as ndjson, csv, arrow or parquet"
+        )
+    return limit
+
+
+PageSize = Annotated[
+    int, Field(ge=1, json_schema_extra={"maximum": MAX_LIMIT}), AfterValidator(_fits_a_page)
 ]
 
 
@@ -175,7 +190,7 @@ class QuerySpec(_Shape):
     filters: Conditions = ()  # all must hold
     having: Conditions = ()  # likewise, of the measures of a group
     order: Annotated[tuple[Order, ...], Field(strict=False)] = ()
-    limit: int = Field(DEFAULT_LIMIT, ge=1, le=MAX_LIMIT)
+    limit: PageSize = DEFAULT_LIMIT
     offset: int = Field(0, ge=0, le=MAX_OFFSET)
     cursor: str | None = Field(None, min_length=1, max_length=MAX_CURSOR)  # instead of offset
     compare: Comparison | None = Field(None, strict=False)
@@ -193,7 +208,8 @@ class QuerySpec(_Shape):
     def _is_short(cls, items: tuple[Any, ...], info: Any) -> tuple[Any, ...]:  # noqa: ANN401
         most = _MOST[info.field_name]
         if len(items) > most:
-            _refuse(f"#/{info.field_name}", f"A query has at most {most} {info.field_name}.")
+            text = f"A query has at most {most} {info.field_name}: ask in parts."
+            _refuse(f"#/{info.field_name}", text)
         return items
 
     @field_validator("filters", "having", mode="before")
@@ -204,9 +220,11 @@ class QuerySpec(_Shape):
         while level:
             count += len(level)
             if depth > MAX_DEPTH:
-                _refuse(f"#/{info.field_name}", f"AND and OR are at most {MAX_DEPTH} deep.")
+                text = f"AND and OR are at most {MAX_DEPTH} deep: AND within AND needs no level."
+                _refuse(f"#/{info.field_name}", text)
             if count > MAX_CONDITIONS:
-                _refuse(f"#/{info.field_name}", f"It has at most {MAX_CONDITIONS} conditions.")
+                text = f"It has at most {MAX_CONDITIONS} conditions: `in` takes the place of many."
+                _refuse(f"#/{info.field_name}", text)
             level = [part for condition in level for part in _parts(condition)]
             depth += 1
         return conditions

@@ -18,7 +18,7 @@ from backend.settings import Settings
 from backend.warehouse import cursors
 from backend.warehouse.cursors import Cursor
 from backend.warehouse.execution import Execution
-from backend.warehouse.generation import CURRENT
+from backend.warehouse.generation import CURRENT, named_current
 from backend.warehouse.generation import resolve as resolve_folder
 from backend.warehouse.open_generation import UNREADABLE, OpenGeneration, open_generation
 from backend.warehouse.past import folder_as_of, is_retained
@@ -92,14 +92,14 @@ class Warehouse:
         damaged: Path | None = None
         self._retire_pruned()
         for _ in range(_ATTEMPTS):  # a generation may be pruned between naming and opening it
+            current, named = self._current, named_current(self._settings.warehouse_dir)
+            if current and current.description.id == named and not current.is_retired:
+                return current
             folder = resolve_folder(self._settings.warehouse_dir)
             if folder is None:
                 continue
             if folder == damaged:
                 break
-            current = self._current
-            if current and current.description.id == folder.name and not current.is_retired:
-                return current
             try:
                 return await self._open_once(folder, self._open_current)
             except UNREADABLE as error:

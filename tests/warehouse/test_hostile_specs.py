@@ -28,7 +28,7 @@ MARK = "H0ST1LE"  # in every hostile text; no name of ours has it
 
 _PIECES = st.sampled_from([
     *('"', "'", ";", "--", "/*", "*/", "\\", "$", "$$", "{", "}", ")", "(", ",", ".", " ", "\n"),
-    *("\x00", "\u202e", "％", " OR 1=1", "DROP TABLE", "SELECT", "rowid", "_rowid", "base."),
+    *("\x00", "\u202e", "\uff05", " OR 1=1", "DROP TABLE", "SELECT", "rowid", "_rowid", "base."),
     *("vendor", "account.name", "amount", " DESC", "::", "read_text('/etc/passwd')", "`", "[", "]"),
 ])  # fmt: skip
 hostile = st.lists(_PIECES | st.text(max_size=3), max_size=6).map(lambda p: MARK.join(["", *p, ""]))

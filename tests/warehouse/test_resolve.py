@@ -191,12 +191,21 @@ def nested(depth: int) -> dict[str, Any]:
     return condition
 
 
+# What each refusal says beside the limit is how to ask for less.
 LIMITS: dict[str, tuple[dict[str, Any], str, str]] = {
-    "fields": ({"fields": ["amount"] * 201}, "#/fields", "at most 200"),
-    "dimensions": ({"dimensions": [{"column": "vendor"}] * 11}, "#/dimensions", "at most 10"),
+    "fields": ({"fields": ["amount"] * 201}, "#/fields", "at most 200 fields: ask in parts"),
+    "dimensions": (
+        {"dimensions": [{"column": "vendor"}] * 11},
+        "#/dimensions",
+        "at most 10 dimensions: ask in parts",
+    ),
     "measures": ({"measures": ["events"] * 31}, "#/measures", "at most 30"),
     "order": ({"order": [{"field": "events"}] * 21}, "#/order", "at most 20"),
-    "conditions": ({"filters": [nested(1)] * 51}, "#/filters", "at most 100"),
+    "conditions": (
+        {"filters": [nested(1)] * 51},
+        "#/filters",
+        "at most 100 conditions: `in` takes",
+    ),
     "having": ({"having": [nested(0)] * 101}, "#/having", "at most 100"),
     "depth": ({"filters": [nested(7)]}, "#/filters", "at most 6 deep"),
     "abyss": ({"filters": [nested(900)]}, "#/filters", "at most 6 deep"),

@@ -20,7 +20,9 @@ _END = "\r\n"
 
 # As RE2 has it. Blanks and what is invisible may stand before the sign, which may also be one of
 # the wide or small ones that are taken for it.
-_INVISIBLE = r"\pC\pZ\x{34F}\x{115F}\x{1160}\x{17B4}\x{17B5}\x{2800}\x{3164}\x{FE00}-\x{FE0F}\x{FFA0}"
+_INVISIBLE = (
+    r"\pC\pZ\x{34F}\x{115F}\x{1160}\x{17B4}\x{17B5}\x{2800}\x{3164}\x{FE00}-\x{FE0F}\x{FFA0}"
+)
 _SIGNS = r"=+\-@\x{FF1D}\x{FF0B}\x{FF0D}\x{FF20}\x{FE66}\x{FE62}\x{FE63}\x{FE6B}"
 _FORMULA = rf"^([\t\r\n]|[{_INVISIBLE}]*[{_SIGNS}])"
 
