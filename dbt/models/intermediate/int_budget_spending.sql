@@ -4,10 +4,10 @@
     unique_key=['organization_id', 'account_id', 'booking_date'],
 ) }}
 
--- What the lines of an account's day add to their own budgets (distance 0) and to every budget above
--- them, in the currency of the budget that they are added to. A cloud cost counts with all others of
--- its service on the same account and day, rounded once to the ledger's decimals, as the view
--- `budget_lines` has it.
+-- What the lines of an account's day add to their own budgets (distance 0) and to every budget
+-- above them, in the currency of the budget that they are added to. A cloud cost counts with all
+-- others of its service on the same account and day, rounded once to the ledger's decimals, as the
+-- view `budget_lines` has it.
 with cloud_lines as (
     select
         attributions.organization_id,
