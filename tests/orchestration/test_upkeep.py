@@ -94,6 +94,7 @@ async def test_the_job_does_its_parts_for_every_organization_and_again_nothing(
         "roll_budgets": True,
         "sweep_receipt_files": True,
         "tidy_export_files": True,
+        "forget_old_deletions": True,
     }
     made = await booked(engine, first)
     assert made[:3] == [date(2025, 1, 31), date(2025, 2, 28), date(2025, 3, 31)]
@@ -181,6 +182,7 @@ async def test_one_organizations_failure_is_its_own_and_fails_the_run(
         "roll_budgets": True,
         "sweep_receipt_files": True,
         "tidy_export_files": True,
+        "forget_old_deletions": True,
     }
     (failure,) = (e for e in result.all_events if e.is_step_failure)
     told = failure.step_failure_data.user_failure_data

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import Any
 
@@ -34,22 +35,15 @@ class Model:
 
 
 def compile_models(folder: Path) -> list[Model]:
-    """All models, each after those that it reads. `folder` is emptied of nothing and filled."""
+    """All models, each after those that it reads. dbt leaves them in `folder`."""
     for file in (SOURCE_FILE, TARGET_FILE):
         duckdb.connect(folder / file).close()
     run_dbt(folder, "compile")
     nodes = json.loads((folder / "target" / "manifest.json").read_text())["nodes"]
     models = {name: node for name, node in nodes.items() if node["resource_type"] == "model"}
-    ordered: list[str] = []
-
-    def place(name: str) -> None:
-        if name in models and name not in ordered:
-            for parent in models[name]["depends_on"]["nodes"]:
-                place(parent)
-            ordered.append(name)
-
-    for name in models:
-        place(name)
+    ordered = TopologicalSorter(
+        {name: set(node["depends_on"]["nodes"]) & set(models) for name, node in models.items()}
+    ).static_order()
     return [_model(models[name]) for name in ordered if models[name]["name"] not in _CONSTANT]
 
 

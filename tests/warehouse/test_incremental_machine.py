@@ -258,8 +258,8 @@ def test_an_incremental_refresh_leaves_what_a_full_one_makes(
     run_state_machine_as_test(
         LedgerMachine,
         settings=hypothesis_settings(
-            max_examples=sized(6, long=300),
-            stateful_step_count=40,
+            max_examples=sized(4, long=200),
+            stateful_step_count=30,
             deadline=None,
             suppress_health_check=list(HealthCheck),
         ),
