@@ -20,7 +20,7 @@ from backend.settings import PROJECT_ROOT, Settings
 from backend.warehouse.build import build_dir
 from backend.warehouse.contents import Contents, DbtResults, Source
 from backend.warehouse.generation import DATABASE, MANIFEST, Generation, publish
-from orchestration.dbt import prepare_manifest
+from orchestration.dbt_project import prepare_manifest
 
 MILLION = 1_000_000
 PEOPLE_PER_MILLION = 200

@@ -53,10 +53,17 @@ def many_transactions() -> str:
     return f"INSERT INTO marts.fct_transactions SELECT {columns} FROM range({ROWS}) AS t(n)"
 
 
+BOBS_ACCOUNTS = f"""
+INSERT INTO marts.dim_accounts
+SELECT DISTINCT organization_id, account_id, owner_id, 'Account' FROM marts.fct_transactions
+WHERE owner_id = UUID '{BOB}'
+"""
+
+
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     home = tmp_path_factory.mktemp("home")
-    publish_hand_made(home / "warehouse", {}, statements=[many_transactions()])
+    publish_hand_made(home / "warehouse", {}, statements=[many_transactions(), BOBS_ACCOUNTS])
     return home
 
 
