@@ -25,8 +25,9 @@ from backend.cli.home import held_alone, staging_folder
 from backend.cli.progress import errors, step
 from backend.db.bootstrap import connect
 from backend.db.dumps import dump, require_all_rows
+from backend.instance_secrets import Secrets
 from backend.ledger.receipt_files import open_receipt_files
-from backend.settings import Secrets, Settings
+from backend.settings import Settings
 from backend.warehouse.generation import FILES, published
 
 DUMP, RECEIPTS, SECRETS, WAREHOUSE = "postgres.dump", "receipts", "signing_keys.json", "warehouse"

@@ -23,7 +23,8 @@ from backend.cli.progress import errors, step
 from backend.db.bootstrap import bootstrap, connect
 from backend.db.dumps import require_all_rows, restore
 from backend.db.migrate import known_revisions, upgrade
-from backend.settings import Secrets, Settings
+from backend.instance_secrets import Secrets
+from backend.settings import Settings
 from backend.warehouse.build import sole_builder
 from backend.warehouse.generation import CURRENT
 

@@ -6,7 +6,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from backend.errors import FieldError, Forbidden, InvalidInput, did_you_mean
 from backend.periods import Calendar, Earlier, Grain, Period
 from backend.scope import Scope
 from backend.warehouse.column_types import Kind
@@ -15,24 +14,11 @@ from backend.warehouse.expressions import named
 from backend.warehouse.names import BASE, ROWID
 from backend.warehouse.parameters import Parameters
 from backend.warehouse.predicates import combined, predicate
+from backend.warehouse.references import Reference, find, is_own, refuse_hidden
 from backend.warehouse.spec import Condition, Filter, Operator, leaves
-from backend.warehouse.visibility import branches, guarding_join, is_hidden
+from backend.warehouse.visibility import branches, is_hidden
 
 _UNITS = {Grain.FISCAL_QUARTER: "quarter", Grain.FISCAL_YEAR: "year"}
-
-
-@dataclass(frozen=True, slots=True)
-class Reference:
-    """A column that a query names: the dataset's own, or of the dimension that `join` leads to."""
-
-    name: str
-    dataset: Dataset
-    column: Column
-    join: str | None
-
-    @property
-    def sql(self) -> str:
-        return f'"{self.join or BASE}"."{self.column.name}"'
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,12 +76,12 @@ class Source:
 
     def shown(self, name: str, pointer: str) -> Reference:
         """A column for the answer; one that is restricted comes out empty."""
-        return self._need(self._resolve(name, pointer))
+        return self._need(find(self.dataset, self.scope, name, pointer))
 
     def used(self, name: str, pointer: str) -> Reference:
         """A column to group, sort, measure or filter by, which a restricted one may not be."""
-        reference = self._resolve(name, pointer)
-        self._refuse_hidden(reference, pointer)
+        reference = find(self.dataset, self.scope, name, pointer)
+        refuse_hidden(reference, self.scope, pointer)
         return self._need(reference)
 
     def rowid(self) -> str:
@@ -146,7 +132,7 @@ class Source:
         return list(dict.fromkeys(self.dataset.joins[name].on for name in self._joined))
 
     def where(self, condition: Condition, pointer: str) -> None:
-        own = [self._is_own(leaf.field) for leaf in leaves(condition)]
+        own = [is_own(self.dataset, self.scope, leaf.field) for leaf in leaves(condition)]
         sql = combined(condition, pointer, partial(self._predicate, is_own=all(own)))
         if all(own):
             self._conditions.append(sql)
@@ -183,8 +169,8 @@ class Source:
         return "\n".join(lines)
 
     def _predicate(self, given: Filter, pointer: str, *, is_own: bool) -> str:
-        reference = self._resolve(given.field, f"{pointer}/field")
-        self._refuse_hidden(reference, f"{pointer}/field")
+        reference = find(self.dataset, self.scope, given.field, f"{pointer}/field")
+        refuse_hidden(reference, self.scope, f"{pointer}/field")
         self._looks_up_lists |= given.op in {Operator.IN, Operator.NOT_IN}
         if is_own:
             sql = f'"{reference.column.name}"'
@@ -256,55 +242,9 @@ class Source:
             self._columns[on] = self.dataset.columns[on]
         return reference
 
-    def _resolve(self, name: str, pointer: str) -> Reference:
-        if reference := self._own(name):
-            return reference
-        join, _, joined_name = name.partition(".")
-        target = self.dataset.targets.get(join)
-        if target and (column := target.columns.get(joined_name)):
-            return Reference(name, target, column, join)
-        raise InvalidInput(
-            f"Dataset {self.dataset.id} has no column {_printable(name)}.",
-            errors=[FieldError(pointer, did_you_mean(name, self._names()))],
-        )
-
-    def _is_own(self, name: str) -> bool:
-        reference = self._own(name)
-        return reference is not None and reference.join is None
-
-    def _own(self, name: str) -> Reference | None:
-        column = self.dataset.columns.get(name)
-        return self._guarded(column) if column else None
-
-    def _guarded(self, column: Column) -> Reference:
-        join = guarding_join(self.dataset, column.name, self.scope)
-        if join is None:
-            return Reference(column.name, self.dataset, column, None)
-        target = self.dataset.targets[join]
-        return Reference(column.name, target, target.columns[column.name], join)
-
-    def _refuse_hidden(self, reference: Reference, pointer: str) -> None:
-        if is_hidden(reference.dataset, reference.column.name, self.scope):
-            raise Forbidden(
-                f"{reference.name!r} is for those who see the whole organization.",
-                errors=[FieldError(pointer, "cannot be filtered, sorted or grouped by")],
-            )
-
-    def _names(self) -> list[str]:
-        joined = [
-            f"{name}.{column}"
-            for name, target in self.dataset.targets.items()
-            for column in target.columns
-        ]
-        return [*self.dataset.columns, *joined]
-
 
 def _moved(date: str, earlier: Earlier) -> str:
     """To the day that it is compared with, and never out of the period asked for."""
     step = f"to_months({earlier.months})" if earlier.months else f"{earlier.days}"
     moved = f"{date} + {step}"
     return f"CAST(least(greatest({moved}, $from), $until) AS DATE)"
-
-
-def _printable(name: str) -> str:
-    return ascii(name[:100])
