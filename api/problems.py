@@ -19,8 +19,8 @@ from starlette.routing import BaseRoute, Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.database_errors import translate
+from api.faults import faults_in
 from api.preconditions import IF_MATCH
-from api.validation_errors import faults_of_request
 from backend.errors import (
     Conflict,
     FieldError,
@@ -45,6 +45,7 @@ _STATUSES: dict[int, tuple[str, str | None]] = {
 }
 
 _METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
+
 
 _log = structlog.get_logger(__name__)
 
@@ -181,8 +182,16 @@ def _validation_error(request: Request, error: RequestValidationError) -> JSONRe
         return _outlay_error(
             request, PreconditionRequired("Name the version you change, by its ETag, or send `*`.")
         )
-    faults = faults_of_request(request, error)
+    faults = faults_in(error, _fields_of_body(request))
     return _outlay_error(request, InvalidInput("The request is not valid.", errors=faults))
+
+
+def _fields_of_body(request: Request) -> Sequence[str]:
+    field = getattr(request.scope.get("route"), "body_field", None)
+    model = None if field is None else field.field_info.annotation
+    if isinstance(model, type) and issubclass(model, BaseModel):
+        return list(model.model_fields)
+    return []
 
 
 def _database_error(request: Request, error: Exception) -> JSONResponse:

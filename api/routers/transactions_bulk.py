@@ -10,6 +10,7 @@ from uuid import UUID
 from fastapi import APIRouter, Query, Response
 
 from api.deps import CurrentScope, Session
+from api.faults import faults_of
 from api.problems import WRITE_RESPONSES
 from api.routes import Route
 from api.schemas.transactions import TransactionCreate
@@ -19,7 +20,6 @@ from api.schemas.transactions_bulk import (
     TransactionBulk,
     TransactionBulkOut,
 )
-from api.validation_errors import faults_of
 from backend.budgets.visibility import visible_budget_ids
 from backend.errors import FieldError, InvalidInput
 from backend.ledger.bulk import RowResult, create_transactions

@@ -1,4 +1,4 @@
-"""What Pydantic found wrong with a request, in our words and with pointers into what was sent."""
+"""What Pydantic finds wrong with a request, in our words and with pointers into what was sent."""
 
 from __future__ import annotations
 
@@ -7,20 +7,18 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from typing import Any
 
-from fastapi import Request
 from fastapi.exceptions import RequestValidationError
-from pydantic import BaseModel
 
 from backend.errors import FieldError, did_you_mean
 
 # Pydantic writes the limits of a date that has a validator of its own as Python does.
 _PYTHON_ENUM = re.compile(r"<\w+\.\w+: ('[^']*')>")
-_QUOTED = re.compile(r"'([^']*)'")
 _PYTHON_DATE = re.compile(r"datetime\.date\((\d+), (\d+), (\d+)\)")
+_QUOTED = re.compile(r"'([^']*)'")
 
 
-def faults_of_request(request: Request, error: RequestValidationError) -> list[FieldError]:
-    fields = _fields_of_body(request)
+def faults_in(error: RequestValidationError, fields: Sequence[str]) -> list[FieldError]:
+    """`fields` are those that the body may have."""
     found = _first_causes([_in_the_body(e, error.body) for e in error.errors()])
     return faults_of([_with_suggestion(e, fields) for e in found])
 
@@ -46,8 +44,8 @@ def _steps(there: Any, path: Sequence[str | int], *, to_the_end: bool) -> list[s
         further = _steps(there[step], rest, to_the_end=to_the_end)
         if further is not None:
             return [step, *further]
-    if not rest:
-        return None if to_the_end else []
+    if to_the_end and (not rest or isinstance(step, int)):  # no shape is called by a number
+        return None
     return _steps(there, rest, to_the_end=to_the_end)
 
 
@@ -60,14 +58,6 @@ def _first_causes(errors: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
         if e["type"] != "too_short"
         or not any(len(p) > len(e["loc"]) and p[: len(e["loc"])] == e["loc"] for p in places)
     ]
-
-
-def _fields_of_body(request: Request) -> Sequence[str]:
-    field = getattr(request.scope.get("route"), "body_field", None)
-    model = None if field is None else field.field_info.annotation
-    if isinstance(model, type) and issubclass(model, BaseModel):
-        return list(model.model_fields)
-    return []
 
 
 def _with_suggestion(error: dict[str, Any], fields: Sequence[str]) -> dict[str, Any]:
