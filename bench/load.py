@@ -17,6 +17,8 @@ from dataclasses import asdict, dataclass
 from typing import Any, cast
 from urllib.parse import urlsplit
 
+import uvloop
+
 CONNECTIONS = 8
 _LONGEST_SECONDS = 120
 
@@ -156,15 +158,14 @@ async def run(work: Mapping[str, Any]) -> Load:
     calls = [Call(**call) for call in work["calls"]]
     requests = [(call.bytes(), call.status) for call in calls]
     target = urlsplit(calls[0].url)
+    host, port = target.hostname or "127.0.0.1", target.port or 80
     took: list[float] = []
     sizes: list[int] = []
     turn = iter(range(sys.maxsize))
 
     async def keep_asking(until: float) -> None:
         loop = asyncio.get_running_loop()
-        transport, connection = await loop.create_connection(
-            Connection, target.hostname, target.port
-        )
+        transport, connection = await loop.create_connection(Connection, host, port)
         while (started := time.perf_counter()) < until:
             request, expected = requests[next(turn) % len(requests)]
             status, size = await connection.ask(request)
@@ -188,11 +189,8 @@ async def run(work: Mapping[str, Any]) -> Load:
 
 
 def main() -> None:
-    try:
-        from uvloop import run as run_loop
-    except ImportError:
-        run_loop = asyncio.run
-    print(json.dumps(asdict(run_loop(run(json.load(sys.stdin))))))
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        print(json.dumps(asdict(runner.run(run(json.load(sys.stdin))))))
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ import sys
 import tempfile
 import time
 from contextlib import redirect_stdout
+from functools import partial
 from pathlib import Path
 
 import dagster as dg
@@ -41,8 +42,12 @@ def main() -> None:
     for transactions in (20_000,) if chosen == "small" else (100_000, 1_000_000):
         with instance() as settings:
             seeding = timed(
-                lambda n=transactions: run_synthetic_seed(
-                    settings, transactions=n, people=200, organizations=1
+                partial(
+                    run_synthetic_seed,
+                    settings,
+                    transactions=transactions,
+                    people=200,
+                    organizations=1,
                 )
             )
             _say(f"seed {transactions:,}", seeding, transactions)

@@ -21,7 +21,7 @@ from backend.warehouse.spec import QuerySpec
 from backend.warehouse.store import Warehouse
 from bench.common import paired
 
-TIMES = 60
+TIMES = 40
 
 
 class Server:
