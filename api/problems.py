@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Mapping, Sequence
-from datetime import date
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
@@ -21,6 +19,7 @@ from starlette.routing import BaseRoute, Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.database_errors import translate
+from api.faults import faults_in
 from api.preconditions import IF_MATCH
 from backend.errors import (
     Conflict,
@@ -33,7 +32,6 @@ from backend.errors import (
     TooManyRequests,
     Unauthenticated,
     Unavailable,
-    did_you_mean,
 )
 
 MEDIA_TYPE = "application/problem+json"
@@ -48,10 +46,6 @@ _STATUSES: dict[int, tuple[str, str | None]] = {
 
 _METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 
-# Pydantic writes the limits of a date that has a validator of its own as Python does.
-_PYTHON_ENUM = re.compile(r"<\w+\.\w+: ('[^']*')>")
-_QUOTED = re.compile(r"'([^']*)'")
-_PYTHON_DATE = re.compile(r"datetime\.date\((\d+), (\d+), (\d+)\)")
 
 _log = structlog.get_logger(__name__)
 
@@ -188,48 +182,8 @@ def _validation_error(request: Request, error: RequestValidationError) -> JSONRe
         return _outlay_error(
             request, PreconditionRequired("Name the version you change, by its ETag, or send `*`.")
         )
-    fields = _fields_of_body(request)
-    found = _first_causes([_in_the_body(e, error.body) for e in error.errors()])
-    errors = [_with_suggestion(e, fields) for e in found]
-    faults = faults_of(errors)
+    faults = faults_in(error, _fields_of_body(request))
     return _outlay_error(request, InvalidInput("The request is not valid.", errors=faults))
-
-
-def _in_the_body(error: dict[str, Any], body: Any) -> dict[str, Any]:  # noqa: ANN401
-    """Pydantic also names which of several shapes it took; no JSON pointer leads through that."""
-    source, *path = error["loc"]
-    if source != "body" or error["type"] == "json_invalid" or not isinstance(body, dict | list):
-        return error
-    end = [path.pop()] if error["type"] == "missing" and path else []
-    steps = _steps(body, path, to_the_end=True) or _steps(body, path, to_the_end=False) or []
-    return error | {"loc": (source, *steps, *end)}
-
-
-def _steps(there: Any, path: Sequence[str | int], *, to_the_end: bool) -> list[str | int] | None:  # noqa: ANN401
-    """Those of `path` that lead on from `there`; None if the last is not among them and must be."""
-    if not path:
-        return []
-    step, *rest = path
-    is_member = isinstance(there, dict) and step in there
-    is_element = isinstance(there, list) and isinstance(step, int) and step < len(there)
-    if is_member or is_element:
-        further = _steps(there[step], rest, to_the_end=to_the_end)
-        if further is not None:
-            return [step, *further]
-    if not rest:
-        return None if to_the_end else []
-    return _steps(there, rest, to_the_end=to_the_end)
-
-
-def _first_causes(errors: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Without lists that are too short only because their elements are wrong."""
-    places = [e["loc"] for e in errors]
-    return [
-        e
-        for e in errors
-        if e["type"] != "too_short"
-        or not any(len(p) > len(e["loc"]) and p[: len(e["loc"])] == e["loc"] for p in places)
-    ]
 
 
 def _fields_of_body(request: Request) -> Sequence[str]:
@@ -238,47 +192,6 @@ def _fields_of_body(request: Request) -> Sequence[str]:
     if isinstance(model, type) and issubclass(model, BaseModel):
         return list(model.model_fields)
     return []
-
-
-def _with_suggestion(error: dict[str, Any], fields: Sequence[str]) -> dict[str, Any]:
-    """Of a field that the body itself does not have; parts of it are other models."""
-    if error["type"] != "extra_forbidden" or len(error["loc"]) != 2 or not fields:  # noqa: PLR2004
-        return error
-    suggestion = did_you_mean(str(error["loc"][-1]), fields)
-    return error | {"type": "unknown", "msg": f"There is no such field. {suggestion}"}
-
-
-def faults_of(errors: Iterable[Mapping[str, Any]], *place: str | int) -> list[FieldError]:
-    """What Pydantic found, in our words; `place` is where it looked, beginning with the source."""
-    faults = (FieldError(_pointer((*place, *e["loc"]), e["type"]), _sentence(e)) for e in errors)
-    return list(dict.fromkeys(faults))  # several dependencies may have read the same header
-
-
-def _pointer(location: Sequence[str | int], kind: str) -> str:
-    source, *path = location
-    if source != "body":
-        return ".".join(str(part) for part in path)
-    if kind == "json_invalid":
-        return "#"
-    return "/".join(["#", *(str(p).replace("~", "~0").replace("/", "~1") for p in path)])
-
-
-def _sentence(error: Mapping[str, Any]) -> str:
-    if error["type"] == "json_invalid":
-        return f"Not JSON at character {error['loc'][-1]}: {error['ctx']['error']}."
-    if error["type"] == "extra_forbidden":
-        return "There is no such field."
-    message = _PYTHON_DATE.sub(_iso_date, error["msg"].removeprefix("Value error, "))
-    message = _PYTHON_ENUM.sub(r"\1", message)
-    if error["type"] in {"enum", "literal_error"} and isinstance(error.get("input"), str):
-        known = _QUOTED.findall(message)
-        near = did_you_mean(error["input"][:100], known)
-        message += f". {near}" if known and near.startswith("Did") else ""
-    return message if message.endswith("?") else f"{message.rstrip('.')}."
-
-
-def _iso_date(found: re.Match[str]) -> str:
-    return date(*map(int, found.groups())).isoformat()
 
 
 def _database_error(request: Request, error: Exception) -> JSONResponse:

@@ -10,7 +10,8 @@ from uuid import UUID
 from fastapi import APIRouter, Query, Response
 
 from api.deps import CurrentScope, Session
-from api.problems import WRITE_RESPONSES, faults_of
+from api.faults import faults_of
+from api.problems import WRITE_RESPONSES
 from api.routes import Route
 from api.schemas.transactions import TransactionCreate
 from api.schemas.transactions_bulk import (

@@ -203,6 +203,12 @@ class QuerySpec(_Shape):
     def is_grouped(self) -> bool:
         return bool(self.dimensions or self.measures)
 
+    @field_validator("limit", "offset", mode="before")
+    @classmethod
+    def _is_whole(cls, number: Any) -> Any:  # noqa: ANN401  # whatever the caller sent
+        """To JSON Schema 10.0 is an integer."""
+        return int(number) if isinstance(number, float) and number.is_integer() else number
+
     @field_validator("fields", "dimensions", "measures", "order")
     @classmethod
     def _is_short(cls, items: tuple[Any, ...], info: Any) -> tuple[Any, ...]:  # noqa: ANN401

@@ -221,6 +221,10 @@ async def test_a_whole_query(people: People) -> None:
     assert answer.keys() == {"columns", "rows", "generation", "as_of", "next_cursor"}
 
 
+async def test_a_limit_may_be_written_as_any_whole_number(people: People) -> None:
+    assert len((await ask(people.bob, {"limit": 3.0, "offset": 1e0}))["rows"]) == 3
+
+
 async def test_a_body_without_anything_is_every_row(people: People) -> None:
     for client, count in ((people.bob, 10), (people.alice, 5), (people.mallory, 0)):
         assert len((await ask(client, {}))["rows"]) == count

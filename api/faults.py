@@ -1,0 +1,101 @@
+"""What Pydantic finds wrong with a request, in our words and with pointers into what was sent."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date
+from typing import Any
+
+from fastapi.exceptions import RequestValidationError
+
+from backend.errors import FieldError, did_you_mean
+
+# Pydantic writes the limits of a date that has a validator of its own as Python does.
+_PYTHON_ENUM = re.compile(r"<\w+\.\w+: ('[^']*')>")
+_PYTHON_DATE = re.compile(r"datetime\.date\((\d+), (\d+), (\d+)\)")
+_QUOTED = re.compile(r"'([^']*)'")
+
+
+def faults_in(error: RequestValidationError, fields: Sequence[str]) -> list[FieldError]:
+    """`fields` are those that the body may have."""
+    found = _first_causes([_in_the_body(e, error.body) for e in error.errors()])
+    return faults_of([_with_suggestion(e, fields) for e in found])
+
+
+def _in_the_body(error: dict[str, Any], body: Any) -> dict[str, Any]:  # noqa: ANN401
+    """Pydantic also names which of several shapes it took; no JSON pointer leads through that."""
+    source, *path = error["loc"]
+    if source != "body" or error["type"] == "json_invalid" or not isinstance(body, dict | list):
+        return error
+    end = [path.pop()] if error["type"] == "missing" and path else []
+    steps = _steps(body, path, to_the_end=True) or _steps(body, path, to_the_end=False) or []
+    return error | {"loc": (source, *steps, *end)}
+
+
+def _steps(there: Any, path: Sequence[str | int], *, to_the_end: bool) -> list[str | int] | None:  # noqa: ANN401
+    """Those of `path` that lead on from `there`; None if the last is not among them and must be."""
+    if not path:
+        return []
+    step, *rest = path
+    is_member = isinstance(there, dict) and step in there
+    is_element = isinstance(there, list) and isinstance(step, int) and step < len(there)
+    if is_member or is_element:
+        further = _steps(there[step], rest, to_the_end=to_the_end)
+        if further is not None:
+            return [step, *further]
+    if to_the_end and (not rest or isinstance(step, int)):  # no shape is called by a number
+        return None
+    return _steps(there, rest, to_the_end=to_the_end)
+
+
+def _first_causes(errors: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Without lists that are too short only because their elements are wrong."""
+    places = [e["loc"] for e in errors]
+    return [
+        e
+        for e in errors
+        if e["type"] != "too_short"
+        or not any(len(p) > len(e["loc"]) and p[: len(e["loc"])] == e["loc"] for p in places)
+    ]
+
+
+def _with_suggestion(error: dict[str, Any], fields: Sequence[str]) -> dict[str, Any]:
+    """Of a field that the body itself does not have; parts of it are other models."""
+    if error["type"] != "extra_forbidden" or len(error["loc"]) != 2 or not fields:  # noqa: PLR2004
+        return error
+    suggestion = did_you_mean(str(error["loc"][-1]), fields)
+    return error | {"type": "unknown", "msg": f"There is no such field. {suggestion}"}
+
+
+def faults_of(errors: Iterable[Mapping[str, Any]], *place: str | int) -> list[FieldError]:
+    """What Pydantic found, in our words; `place` is where it looked, beginning with the source."""
+    faults = (FieldError(_pointer((*place, *e["loc"]), e["type"]), _sentence(e)) for e in errors)
+    return list(dict.fromkeys(faults))  # several dependencies may have read the same header
+
+
+def _pointer(location: Sequence[str | int], kind: str) -> str:
+    source, *path = location
+    if source != "body":
+        return ".".join(str(part) for part in path)
+    if kind == "json_invalid":
+        return "#"
+    return "/".join(["#", *(str(p).replace("~", "~0").replace("/", "~1") for p in path)])
+
+
+def _sentence(error: Mapping[str, Any]) -> str:
+    if error["type"] == "json_invalid":
+        return f"Not JSON at character {error['loc'][-1]}: {error['ctx']['error']}."
+    if error["type"] == "extra_forbidden":
+        return "There is no such field."
+    message = _PYTHON_DATE.sub(_iso_date, error["msg"].removeprefix("Value error, "))
+    message = _PYTHON_ENUM.sub(r"\1", message)
+    if error["type"] in {"enum", "literal_error"} and isinstance(error.get("input"), str):
+        known = _QUOTED.findall(message)
+        near = did_you_mean(error["input"][:100], known)
+        message += f". {near}" if known and near.startswith("Did") else ""
+    return message if message.endswith("?") else f"{message.rstrip('.')}."
+
+
+def _iso_date(found: re.Match[str]) -> str:
+    return date(*map(int, found.groups())).isoformat()
