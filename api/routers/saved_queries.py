@@ -68,7 +68,7 @@ async def create_saved_query(
     """Keep a query; it is checked against the current generation, if there is one."""
     datasets = await _datasets(warehouse)
     row = await saved_queries.create_saved_query(session, scope, body.columns())
-    check(datasets, body.spec, scope, now)
+    check(datasets, body.spec.query, scope, now)
     response.headers["Location"] = str(
         request.url_for("get_saved_query", saved_query_id=row.id).path
     )
@@ -123,7 +123,7 @@ async def update_saved_query(
     )
     datasets = await _datasets(warehouse)
     if "spec" in body.model_fields_set:
-        check(datasets, body.spec, scope, now)
+        check(datasets, body.spec.query, scope, now)
     return SavedQueryOut.of(row, _standing(datasets, row, scope, now))
 
 

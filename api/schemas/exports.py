@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Annotated, Any, Self
 from uuid import UUID
 
-from pydantic import AfterValidator, Field, StringConstraints, WithJsonSchema, model_validator
+from pydantic import AfterValidator, Field, StringConstraints, WithJsonSchema
 
 from api.paging import PageParams
 from api.schemas.common import Input, Name, Output, example
@@ -39,16 +39,6 @@ ExportFormat = Annotated[
 ]
 
 
-def _one_of(spec: QuerySpec | None, saved_query_id: UUID | None) -> QuerySpec | UUID:
-    query = spec or saved_query_id
-    if query is None or (spec and saved_query_id):
-        raise InvalidInput(
-            "An export is of one query.",
-            errors=[FieldError("#/spec", "Send either `spec` or `saved_query_id`.")],
-        )
-    return query
-
-
 FileName = Annotated[
     Name, StringConstraints(max_length=MAX_FILE_NAME, pattern=r"^[^/\\\x00-\x1f\x7f]*$")
 ]
@@ -68,12 +58,15 @@ class ExportCreate(Input):
 
     @property
     def query(self) -> QuerySpec | UUID:
-        return _one_of(self.spec, self.saved_query_id)
-
-    @model_validator(mode="after")
-    def _asks_one_thing(self) -> Self:
-        _one_of(self.spec, self.saved_query_id)
-        return self
+        """What was sent, or the id of what was saved; InvalidInput for both and for neither."""
+        if self.spec is not None and self.saved_query_id is None:
+            return self.spec.query
+        if self.saved_query_id is not None and self.spec is None:
+            return self.saved_query_id
+        raise InvalidInput(
+            "An export is of one query.",
+            errors=[FieldError("#/spec", "Send either `spec` or `saved_query_id`.")],
+        )
 
 
 class Progress(Output):

@@ -109,5 +109,5 @@ class RunIn(Input):
 
 def _columns(values: dict[str, Any]) -> dict[str, Any]:
     if "spec" in values:
-        values |= {"spec": kept(values["spec"]), "spec_version": SPEC_VERSION}
+        values |= {"spec": kept(values["spec"].query), "spec_version": SPEC_VERSION}
     return values

@@ -2,33 +2,51 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Annotated, Any
 
-from pydantic import ValidationError, ValidatorFunctionWrapHandler, WrapValidator
-from pydantic_core import InitErrorDetails, PydanticCustomError
+from pydantic import GetPydanticSchema, ValidatorFunctionWrapHandler
+from pydantic_core import CoreSchema, core_schema
 
-from backend.analytics.stored_specs import require_whole
-from backend.errors import FieldError, InvalidInput
+from backend.analytics.stored_specs import require_whole, under
+from backend.errors import InvalidInput
 from backend.warehouse.spec import QuerySpec
 
 
-def _whole(value: Any, handle: ValidatorFunctionWrapHandler) -> QuerySpec:  # noqa: ANN401
-    """Faults become Pydantic's own, so that they are told together with those of the request."""
+@dataclass(frozen=True, slots=True)
+class SentSpec:
+    """A query of the right shape; what else is wrong with it is told when it is asked for.
+
+    Raised while the body is read, that would hide what is missing from the rest of the request.
+    """
+
+    _read: Callable[[], QuerySpec]
+
+    @property
+    def query(self) -> QuerySpec:
+        """Raises InvalidInput, with pointers below `#/spec`."""
+        with under("#/spec"):
+            spec = self._read()
+            require_whole(spec)
+        return spec
+
+
+def _sent(value: Any, handle: ValidatorFunctionWrapHandler) -> SentSpec:  # noqa: ANN401
     try:
         spec: QuerySpec = handle(value)
-        require_whole(spec)
     except InvalidInput as error:
-        faults = [_as_pydantic_has_it(fault, value) for fault in error.errors]
-        raise ValidationError.from_exception_data("QuerySpec", faults) from None
-    return spec
+        refusal = error
+
+        def refuse() -> QuerySpec:
+            raise refusal
+
+        return SentSpec(refuse)
+    return SentSpec(lambda: spec)
 
 
-def _as_pydantic_has_it(fault: FieldError, value: Any) -> InitErrorDetails:  # noqa: ANN401
-    return InitErrorDetails(
-        type=PydanticCustomError("query", "{detail}", {"detail": fault.detail}),
-        loc=tuple(int(s) if s.isdecimal() else s for s in fault.pointer.split("/")[1:]),
-        input=value,
-    )
+def _schema(_: Any, handler: Callable[[Any], CoreSchema]) -> CoreSchema:  # noqa: ANN401
+    return core_schema.no_info_wrap_validator_function(_sent, handler(QuerySpec))
 
 
-Spec = Annotated[QuerySpec, WrapValidator(_whole)]
+Spec = Annotated[SentSpec, GetPydanticSchema(_schema)]  # of a field `spec`

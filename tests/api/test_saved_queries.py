@@ -113,7 +113,7 @@ async def test_without_a_generation_a_query_is_saved_and_said_to_be_unchecked(
     [
         (TOTAL | {"measures": ["totl"]}, ["#/spec/measures/0"], "'totl'"),
         (TOTAL | {"dataset": "fct_transaction"}, ["#/spec/dataset"], "Did you mean 'fct_trans"),
-        (TOTAL | {"cursor": "x"}, ["#/spec/cursor"], "not valid"),
+        (TOTAL | {"cursor": "x"}, ["#/spec/cursor"], "cursor"),
         (TOTAL | {"limit": 0}, ["#/spec/limit"], "not valid"),
         (TOTAL | {"as_of": "yesterday"}, ["#/spec/as_of"], "not valid"),
         ({"measures": ["total"]}, ["#/spec/dataset"], "not valid"),
