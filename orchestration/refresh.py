@@ -15,7 +15,6 @@ from backend.warehouse.contents import Reconciled, Source
 from backend.warehouse.crash_points import CrashPoint, crash_point
 from backend.warehouse.extract import (
     TARGET_FILE,
-    TOTALS_TABLE,
     Extraction,
     TableRead,
     extract,
@@ -24,6 +23,7 @@ from backend.warehouse.incremental.base import Base
 from backend.warehouse.reconcile import Comparison, reconcile
 from backend.warehouse.source_queries import TABLES
 from backend.warehouse.source_totals import SOURCE_TOTALS
+from backend.warehouse.totals import TOTALS_TABLE
 from orchestration.changes import observe
 from orchestration.code import code_fingerprint
 from orchestration.merging import merge_waiting

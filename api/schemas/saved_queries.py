@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, Self
+from typing import Annotated, Any, Self
 from uuid import UUID
 
 from pydantic import Field
@@ -9,6 +9,7 @@ from pydantic import Field
 from api.paging import PageParams
 from api.problems import ProblemError
 from api.schemas.common import (
+    UNQUOTED,
     Description,
     Flag,
     Input,
@@ -22,7 +23,7 @@ from api.schemas.common import (
 from api.schemas.specs import Spec
 from backend.analytics.models import SavedQuery
 from backend.analytics.stored_specs import SPEC_VERSION, SpecStatus, Standing, kept
-from backend.warehouse.spec import MAX_CURSOR, MAX_LIMIT, MAX_OFFSET
+from backend.warehouse.spec import MAX_CURSOR, MAX_OFFSET, PageSize
 
 _SPEC: dict[str, Any] = {
     "dataset": "fct_transactions",
@@ -91,8 +92,10 @@ class RunIn(Input):
 
     model_config = example(limit=100)
 
-    limit: int = Field(default_factory=absent, ge=1, le=MAX_LIMIT, description="Rows of the page.")
-    offset: int = Field(default_factory=absent, ge=0, le=MAX_OFFSET)
+    limit: Annotated[PageSize, UNQUOTED] = Field(
+        default_factory=absent, description="Rows of the page."
+    )
+    offset: Annotated[int, UNQUOTED] = Field(default_factory=absent, ge=0, le=MAX_OFFSET)
     cursor: str = Field(
         default_factory=absent,
         min_length=1,

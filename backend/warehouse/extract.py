@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime
@@ -21,16 +22,14 @@ from adbc_driver_postgresql import dbapi
 
 from backend.warehouse.contents import Kind
 from backend.warehouse.incremental.base import Base, Origin, why_not_since
-from backend.warehouse.incremental.carried import CARRIED
 from backend.warehouse.incremental.changed_part import ChangedPart, find_changed_part
-from backend.warehouse.incremental.changed_world import PARTIAL, of_changed
+from backend.warehouse.incremental.changed_world import PARTIAL
 from backend.warehouse.source_queries import TABLES, SourceTable
-from backend.warehouse.source_reader import copy_table, identity, insert, one, storage
-from backend.warehouse.source_totals import SOURCE_TOTALS
+from backend.warehouse.source_reader import Moment, copy_table, identity, storage, take_snapshot
+from backend.warehouse.totals import TOTALS_TABLE, read_totals, store_totals
 
 SOURCE_FILE = "source.duckdb"
 TARGET_FILE = "outlay.duckdb"
-TOTALS_TABLE = "source_totals"
 ASKED_FOR = "It was asked for."
 
 _MEMORY_LIMIT = "1GB"  # batches pass through; more would only cache what is already on disk
@@ -112,35 +111,28 @@ def extract(
         duckdb.connect(build_dir / SOURCE_FILE, config={"memory_limit": _MEMORY_LIMIT}) as target,
     ):
         system_identifier, timeline = identity(cursor)
-        # Autocommit leaves the transaction to us: the driver's own has another isolation level.
-        cursor.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
-        # Whole tables are joined and summed. The planner takes joins by (organization, id) for far
-        # smaller than they are, and of its plans only nested loops turn seconds into hours then.
-        cursor.execute("SET LOCAL work_mem = '64MB'")
-        cursor.execute("SET LOCAL enable_nestloop = off")
-        snapshot, taken_at = one(
-            cursor, "SELECT pg_current_snapshot()::text, transaction_timestamp()"
-        )
+        moment = take_snapshot(cursor)
         origin = Origin(system_identifier, timeline, storage(cursor))
         target.execute("CREATE SCHEMA raw")
         reading = _Reading(cursor, target, progress, {})
         _read_small(reading)
         part = _part(reading, base, origin)
-        _read_large(reading, part)
+        _read_large(reading, url, moment, part)
         cursor.execute("COMMIT")
         target.execute(
             "CREATE TABLE raw.snapshot AS SELECT $1 AS snapshot, $2::TIMESTAMPTZ AS taken_at, "
             "$3::VARCHAR AS system_identifier, $4::INTEGER AS timeline",
-            [snapshot, taken_at, system_identifier, timeline],
+            [moment.snapshot, moment.taken_at, system_identifier, timeline],
         )
     tables = reading.tables
+    read = partial(Extraction, moment.snapshot, moment.taken_at, origin, tables)
     if isinstance(part, str) or isinstance(base, str):
-        return Extraction(snapshot, taken_at, origin, tables, "full", str(part), None)
+        return read("full", str(part), None)
     shutil.copyfile(base.database, build_dir / TARGET_FILE)
     lines = tables["transactions"] + tables["cloud_costs"]
     changed = Changed(part.days, part.accounts, lines)
     reason = f"It goes on from {base.generation.id}."
-    return Extraction(snapshot, taken_at, origin, tables, "incremental", reason, changed)
+    return read("incremental", reason, changed)
 
 
 def _clear(build_dir: Path) -> None:
@@ -167,39 +159,15 @@ def _part(reading: _Reading, base: Base | str, origin: Origin) -> ChangedPart | 
     return why_not or find_changed_part(reading.cursor, reading.target, base)
 
 
-def _read_large(reading: _Reading, part: ChangedPart | str) -> None:
+def _read_large(reading: _Reading, url: str, moment: Moment, part: ChangedPart | str) -> None:
     def copy(table: SourceTable) -> int:
         if isinstance(part, str):
             return copy_table(reading.cursor, reading.target, table)
         return part.copy(reading.cursor, reading.target, table)
 
-    for table in TABLES:
-        if table.name in PARTIAL:
-            reading.read(table.name, partial(copy, table))
-    reading.read(TOTALS_TABLE, lambda: _copy_totals(reading.cursor, reading.target, part))
-
-
-def _copy_totals(cursor: Cursor, target: duckdb.DuckDBPyConnection, part: ChangedPart | str) -> int:
-    """What PostgreSQL adds up; of a part, with what the unchanged rest of the base amounts to."""
-    columns = "fact, organization_id, currency, rows, amount"
-    target.execute(
-        "CREATE TEMP TABLE parts (fact VARCHAR, organization_id UUID, currency VARCHAR, "
-        "rows BIGINT, amount DECIMAL(38, 12))"
-    )
-    for mart, query in SOURCE_TOTALS.items():
-        fact = f"concat_ws('.', '{mart}', measure) AS fact, * EXCLUDE (measure)"
-        statement = f"INSERT INTO parts BY NAME SELECT {fact} FROM "  # noqa: S608  # constants
-        if isinstance(part, ChangedPart) and mart in CARRIED:
-            changed = of_changed(query)
-            insert(cursor, target, changed, f"{statement} batches", parameters=part.parameters)
-            target.execute(f"{statement} ({CARRIED[mart]})")
-        else:
-            insert(cursor, target, query, f"{statement} batches")
-    target.execute(
-        f"CREATE TABLE raw.{TOTALS_TABLE} AS "  # noqa: S608  # constants
-        "SELECT * REPLACE (rows::BIGINT AS rows, amount::DECIMAL(38, 12) AS amount) FROM ("
-        f"SELECT {columns.replace('rows, amount', 'sum(rows) AS rows, sum(amount) AS amount')} "
-        "FROM parts GROUP BY ALL)"
-    )
-    (totals,) = target.execute(f"SELECT count(*) FROM raw.{TOTALS_TABLE}").fetchone() or (0,)  # noqa: S608
-    return int(totals)
+    with ThreadPoolExecutor(1) as beside:
+        totals = beside.submit(read_totals, url, moment, part)
+        for table in TABLES:
+            if table.name in PARTIAL:
+                reading.read(table.name, partial(copy, table))
+        reading.read(TOTALS_TABLE, lambda: store_totals(reading.target, totals.result(), part))

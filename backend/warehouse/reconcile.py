@@ -9,7 +9,8 @@ from uuid import UUID
 
 import duckdb
 
-from backend.warehouse.extract import SOURCE_FILE, TARGET_FILE, TOTALS_TABLE
+from backend.warehouse.extract import SOURCE_FILE, TARGET_FILE
+from backend.warehouse.totals import TOTALS_TABLE
 
 _DIMENSIONS = ("dim_accounts", "dim_tags", "dim_categories", "dim_budgets")
 

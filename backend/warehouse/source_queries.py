@@ -37,8 +37,9 @@ def _of_undeleted(name: str, columns: dict[str, str]) -> SourceTable:
 # `snapshot_date` is the day of the snapshot where the organization is; a name of a time zone that
 # PostgreSQL does not know is taken for UTC.
 _ORGANIZATIONS = """
-SELECT o.id, o.name, o.base_currency,
-    (transaction_timestamp() AT TIME ZONE coalesce(z.name, 'UTC'))::date AS snapshot_date
+SELECT o.id, o.name, o.base_currency, (
+        current_setting('outlay.taken_at')::timestamptz AT TIME ZONE coalesce(z.name, 'UTC')
+    )::date AS snapshot_date
 FROM organizations o
 LEFT JOIN pg_timezone_names z ON z.name = o.time_zone
 """
@@ -76,7 +77,10 @@ WITH wanted AS (
 ), balance_days AS (
     SELECT a.organization_id, a.currency, min(s.date) AS first_day,
         -- One day more than in UTC: it is tomorrow already in some organizations.
-        greatest(max(s.date), (transaction_timestamp() AT TIME ZONE 'UTC')::date + 1) AS last_day
+        greatest(
+            max(s.date),
+            (current_setting('outlay.taken_at')::timestamptz AT TIME ZONE 'UTC')::date + 1
+        ) AS last_day
     FROM accounts a
     JOIN organizations o ON o.id = a.organization_id AND o.base_currency <> a.currency
     JOIN balance_snapshots s ON s.organization_id = a.organization_id AND s.account_id = a.id

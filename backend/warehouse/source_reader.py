@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import duckdb
@@ -21,6 +23,15 @@ FROM pg_class c, pg_database d
 WHERE d.datname = current_database() AND c.relnamespace = 'public'::regnamespace
   AND c.relname IN ('fx_rates', 'tombstones', {", ".join(f"'{t.name}'" for t in TABLES)})
 """  # noqa: S608  # constants
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """A snapshot: what it sees (`pg_current_snapshot()`), when, and its name for others to join."""
+
+    snapshot: str
+    taken_at: datetime
+    exported: str
 
 
 def insert(
@@ -57,6 +68,39 @@ def copy_table(
     target.execute(f"CREATE TABLE raw.{table.name} ({columns})")
     statement = f"INSERT INTO raw.{table.name} BY NAME FROM batches"
     return insert(cursor, target, query or table.query, statement, parameters=parameters)
+
+
+def take_snapshot(cursor: Cursor) -> Moment:
+    """Begin a transaction that sees one moment of all tables, and lends it to others."""
+    _begin(cursor)
+    snapshot, taken_at, exported = one(
+        cursor,
+        "SELECT pg_current_snapshot()::text, transaction_timestamp(), pg_export_snapshot()",
+    )
+    moment = Moment(snapshot, taken_at, exported)
+    _tell_when(cursor, moment)
+    return moment
+
+
+def join_snapshot(cursor: Cursor, moment: Moment) -> None:
+    """Begin a transaction that sees the same, as long as the one that took it lasts."""
+    _begin(cursor, f"SET TRANSACTION SNAPSHOT '{moment.exported}'")  # PostgreSQL's own word
+    _tell_when(cursor, moment)
+
+
+def _begin(cursor: Cursor, *first: str) -> None:
+    # Autocommit leaves the transaction to us: the driver's own has another isolation level.
+    for statement in ("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", *first):
+        cursor.execute(statement)
+    # Whole tables are joined and summed. The planner takes joins by (organization, id) for far
+    # smaller than they are, and of its plans only nested loops turn seconds into hours then.
+    cursor.execute("SET LOCAL work_mem = '64MB'")
+    cursor.execute("SET LOCAL enable_nestloop = off")
+
+
+def _tell_when(cursor: Cursor, moment: Moment) -> None:
+    """Of one snapshot there is one "today", however late another transaction joins it."""
+    one(cursor, "SELECT set_config('outlay.taken_at', $1, true)", [moment.taken_at.isoformat()])
 
 
 def identity(cursor: Cursor) -> tuple[str | None, int | None]:

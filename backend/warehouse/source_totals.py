@@ -140,7 +140,9 @@ WITH RECURSIVE {_LINEAGE}, {_LINES}, {_RATES}, {_ATTRIBUTED}, spent AS (
     GROUP BY l.organization_id, l.budget_id, l.date, r.to_currency
 ), periods AS (
     SELECT p.organization_id, p.budget_id, b.currency, p.starts_on, least(
-        p.ends_on, (transaction_timestamp() AT TIME ZONE coalesce(z.name, 'UTC'))::date) AS ends_on
+        p.ends_on, (
+            current_setting('outlay.taken_at')::timestamptz AT TIME ZONE coalesce(z.name, 'UTC')
+        )::date) AS ends_on
     FROM budget_periods p
     JOIN budgets b ON b.organization_id = p.organization_id AND b.id = p.budget_id
     JOIN organizations o ON o.id = p.organization_id

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
+
+import duckdb
 
 from backend.periods import Calendar, Grain
 from backend.scope import Role, Scope
@@ -24,6 +27,8 @@ from tests.warehouse.hand_made import (
     TABLES,
     TRAVEL,
     make_manifest,
+    sample_rows,
+    write_tables,
 )
 
 DATASETS = load_datasets(make_manifest(), TABLES)
@@ -34,6 +39,16 @@ def with_a_copy() -> Dataset:
     manifest = make_manifest()
     manifest["nodes"]["model.outlay.fct_transactions"]["config"]["meta"]["by_date"] = True
     return load_datasets(manifest, TABLES)["fct_transactions"]
+
+
+def write_case_tables(path: Path) -> None:
+    """The sample rows, and the copy of a dataset that is stored by date as well."""
+    write_tables(path, sample_rows())
+    with duckdb.connect(path) as connection:
+        connection.execute("CREATE SCHEMA marts_by_date")
+        connection.execute(
+            "CREATE TABLE marts_by_date.fct_transactions AS FROM marts.fct_transactions"
+        )
 
 
 OWNER = Scope(BOB, ACME, Role.OWNER)

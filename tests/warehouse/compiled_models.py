@@ -30,30 +30,46 @@ class Model:
     schema: str
     materialized: str
     sql: str
+    sql_of_changed: str
     units: tuple[str, tuple[str, ...]] | None
     unit_columns: tuple[str, ...]
 
 
 def compile_models(folder: Path) -> list[Model]:
     """All models, each after those that it reads. dbt leaves them in `folder`."""
+    first = _compiled(folder)
+    with duckdb.connect(folder / TARGET_FILE) as connection:
+        for node in first.values():  # a table to go on from is what makes a run incremental
+            if node["config"]["materialized"] == "incremental":
+                connection.execute(f'CREATE SCHEMA IF NOT EXISTS "{node["schema"]}"')
+                connection.execute(f"CREATE TABLE {node['relation_name']} (made BOOLEAN)")
+    later = _compiled(folder)
+    ordered = TopologicalSorter(
+        {name: set(node["depends_on"]["nodes"]) & set(first) for name, node in first.items()}
+    ).static_order()
+    return [
+        _model(first[name], later[name]["compiled_code"])
+        for name in ordered
+        if first[name]["name"] not in _CONSTANT
+    ]
+
+
+def _compiled(folder: Path) -> dict[str, dict[str, Any]]:
     for file in (SOURCE_FILE, TARGET_FILE):
         duckdb.connect(folder / file).close()
     run_dbt(folder, "compile")
     nodes = json.loads((folder / "target" / "manifest.json").read_text())["nodes"]
-    models = {name: node for name, node in nodes.items() if node["resource_type"] == "model"}
-    ordered = TopologicalSorter(
-        {name: set(node["depends_on"]["nodes"]) & set(models) for name, node in models.items()}
-    ).static_order()
-    return [_model(models[name]) for name in ordered if models[name]["name"] not in _CONSTANT]
+    return {name: node for name, node in nodes.items() if node["resource_type"] == "model"}
 
 
-def _model(node: dict[str, Any]) -> Model:
+def _model(node: dict[str, Any], sql_of_changed: str) -> Model:
     config = node["config"]
     return Model(
         relation=node["relation_name"],
         schema=f'"{node["database"]}"."{node["schema"]}"',
         materialized=config["materialized"],
         sql=node["compiled_code"],
+        sql_of_changed=sql_of_changed,
         units=_UNITS.get(config.get("incremental_strategy") or ""),
         unit_columns=tuple(config.get("unique_key") or ()),
     )
@@ -79,7 +95,7 @@ def _replace(connection: duckdb.DuckDBPyConnection, model: Model) -> None:
         f"stored.{mine} = units.{theirs}"
         for mine, theirs in zip(model.unit_columns, columns, strict=True)
     )
-    connection.execute(f"CREATE TEMP TABLE made AS ({model.sql})")
+    connection.execute(f"CREATE TEMP TABLE made AS ({model.sql_of_changed})")
     connection.execute(
         f"DELETE FROM {model.relation} AS stored USING source.changed.{unit} AS units WHERE {same}"
     )

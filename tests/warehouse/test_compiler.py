@@ -24,7 +24,15 @@ from backend.warehouse.compiler import compile_counts, compile_query
 from backend.warehouse.formats import json_array, json_statement
 from backend.warehouse.resolve import resolve
 from backend.warehouse.spec import QuerySpec
-from tests.warehouse.compiled_cases import CASES, DATASETS, MEMBER, OWNER, SHARING, where
+from tests.warehouse.compiled_cases import (
+    CASES,
+    DATASETS,
+    MEMBER,
+    OWNER,
+    SHARING,
+    where,
+    write_case_tables,
+)
 from tests.warehouse.hand_made import (
     ACME,
     ALICE,
@@ -37,8 +45,6 @@ from tests.warehouse.hand_made import (
     TEAM,
     TRAVEL,
     identity,
-    sample_rows,
-    write_tables,
 )
 
 COMPILED = Path(__file__).with_name("compiled")
@@ -47,12 +53,7 @@ COMPILED = Path(__file__).with_name("compiled")
 @pytest.fixture(scope="module")
 def connection(tmp_path_factory: pytest.TempPathFactory) -> Iterator[duckdb.DuckDBPyConnection]:
     path = tmp_path_factory.mktemp("marts") / "outlay.duckdb"
-    write_tables(path, sample_rows())
-    with duckdb.connect(path) as connection:
-        connection.execute("CREATE SCHEMA marts_by_date")
-        connection.execute(
-            "CREATE TABLE marts_by_date.fct_transactions AS FROM marts.fct_transactions"
-        )
+    write_case_tables(path)
     with duckdb.connect(path, read_only=True) as connection:
         connection.execute("SET TimeZone = 'UTC'")
         yield connection

@@ -18,12 +18,12 @@ from backend.settings import Settings
 from backend.warehouse.extract import (
     SOURCE_FILE,
     TARGET_FILE,
-    TOTALS_TABLE,
     NoOrganizations,
     TableRead,
     extract,
 )
 from backend.warehouse.source_queries import TABLES
+from backend.warehouse.totals import TOTALS_TABLE
 from tests import factories as make
 
 DAY = date(2025, 3, 10)

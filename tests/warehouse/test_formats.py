@@ -24,9 +24,8 @@ from backend.warehouse.column_types import ColumnType, Kind
 from backend.warehouse.compiled import Compiled, OutputColumn
 from backend.warehouse.formats import Format, json_array, json_statement, statement, writer
 from backend.warehouse.record_batches import BATCH_ROWS
-from tests.warehouse.compiled_cases import CASES
+from tests.warehouse.compiled_cases import CASES, write_case_tables
 from tests.warehouse.files import FILES, as_json, as_text, made, read, read_csv
-from tests.warehouse.hand_made import sample_rows, write_tables
 
 TEXT = ColumnType("VARCHAR", Kind.TEXT)
 TEXTS = ColumnType("VARCHAR[]", Kind.TEXT, is_list=True)
@@ -52,7 +51,7 @@ HOSTILE = [
 @pytest.fixture(scope="module")
 def connection(tmp_path_factory: pytest.TempPathFactory) -> Iterator[duckdb.DuckDBPyConnection]:
     path = tmp_path_factory.mktemp("formats") / "outlay.duckdb"
-    write_tables(path, sample_rows())
+    write_case_tables(path)
     with duckdb.connect(path, read_only=True) as connection:
         connection.execute("SET TimeZone = 'UTC'")
         yield connection

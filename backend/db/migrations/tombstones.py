@@ -58,6 +58,7 @@ def _on_delete(buried: _Buried) -> list[str]:
         f"""CREATE TRIGGER {name} AFTER DELETE ON {buried.table}
         REFERENCING OLD TABLE AS gone_rows
         FOR EACH STATEMENT EXECUTE FUNCTION {name}()""",
+        f"REVOKE ALL ON FUNCTION {name}() FROM PUBLIC",
     ]
 
 
@@ -74,6 +75,7 @@ def _on_move(buried: _Buried) -> list[str]:
         FOR EACH ROW WHEN (OLD.{buried.column} IS NOT NULL
             AND OLD.{buried.column} IS DISTINCT FROM NEW.{buried.column})
         EXECUTE FUNCTION {name}()""",
+        f"REVOKE ALL ON FUNCTION {name}() FROM PUBLIC",
     ]
 
 

@@ -27,6 +27,10 @@ class ChangedPart:
     accounts: int
     parameters: Parameters
 
+    def plan_for_few(self, cursor: Cursor) -> None:
+        """The changed units are few and known by their keys: as the planner cannot know."""
+        cursor.execute("SET LOCAL enable_nestloop = on")
+
     def copy(self, cursor: Cursor, target: duckdb.DuckDBPyConnection, table: SourceTable) -> int:
         query = of_changed(table.query)
         return copy_table(cursor, target, table, query=query, parameters=self.parameters)
@@ -50,9 +54,9 @@ def find_changed_part(
     if is_large(*lines_of_base(target)):
         target.execute("DROP SCHEMA changed CASCADE")
         return "Too much has changed since the current generation."
-    # The changed units are few and known by their keys: as the planner cannot know.
-    cursor.execute("SET LOCAL enable_nestloop = on")
-    return ChangedPart(days, accounts, units(target))
+    part = ChangedPart(days, accounts, units(target))
+    part.plan_for_few(cursor)
+    return part
 
 
 def _quoted(text: str) -> str:
