@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import cache
 from importlib.metadata import version
 from typing import Any
 
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
 from fastapi.middleware.cors import CORSMiddleware
 from fastapi.routing import APIRoute
+from starlette.routing import BaseRoute
 from starlette.types import Lifespan
 
 from api import document, problems
@@ -165,7 +167,6 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         openapi_tags=document.TAGS,
         license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
         lifespan=_lifespan(settings),
-        generate_unique_id_function=_operation_id,
         redirect_slashes=False,
     )
     app.state.metrics = Metrics()
@@ -189,10 +190,18 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         expose_headers=_ANSWER_HEADERS,
     )
     app.add_middleware(Observability, metrics=app.state.metrics)  # the last added is the outermost
-    for router in _ROUTERS:
-        app.include_router(router, responses=problems.COMMON_RESPONSES)
-    app.include_router(health.router)
+    app.router.routes.extend(_routes())
     return app
+
+
+@cache
+def _routes() -> list[BaseRoute]:
+    """Building them takes most of a second, and the apps of one process have the same."""
+    every = APIRouter(generate_unique_id_function=_operation_id)
+    for router in _ROUTERS:
+        every.include_router(router, responses=problems.COMMON_RESPONSES)
+    every.include_router(health.router)
+    return every.routes
 
 
 def _lifespan(settings: Settings) -> Lifespan[FastAPI]:

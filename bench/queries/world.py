@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 import duckdb
@@ -20,6 +21,7 @@ from backend.settings import PROJECT_ROOT, Settings
 from backend.warehouse.build import build_dir
 from backend.warehouse.contents import Contents, DbtResults, Source
 from backend.warehouse.generation import DATABASE, MANIFEST, Generation, publish
+from backend.warehouse.manifest import MARTS, MARTS_BY_DATE
 from orchestration.dbt_project import prepare_manifest
 
 MILLION = 1_000_000
@@ -155,9 +157,12 @@ def publish_world(settings: Settings, rows: int) -> World:
     build.mkdir(parents=True)
     manifest = prepare_manifest(Settings(home=CACHE))
     shutil.copy(manifest, build / MANIFEST)
+    nodes = json.loads(manifest.read_text())["nodes"].values()
+    models = [node for node in nodes if node["resource_type"] == "model"]
     with duckdb.connect(build / DATABASE, config={"memory_limit": "6GB"}) as connection:
-        _create_tables(connection, manifest)
+        _create_tables(connection, models)
         _fill(connection, rows // MILLION)
+        _copy_by_date(connection, models)
     now = datetime.now(UTC)
     contents = Contents(
         app_version=version("outlay"),
@@ -170,15 +175,26 @@ def publish_world(settings: Settings, rows: int) -> World:
     return World(settings, publish(build, contents, now=now), rows)
 
 
-def _create_tables(connection: duckdb.DuckDBPyConnection, manifest: Path) -> None:
+def _create_tables(connection: duckdb.DuckDBPyConnection, nodes: list[dict[str, Any]]) -> None:
     """Every mart with the columns that its contract names."""
-    connection.execute("CREATE SCHEMA marts")
-    for node in json.loads(manifest.read_text())["nodes"].values():
-        if node["resource_type"] == "model" and node["schema"] == "marts":
+    connection.execute(f"CREATE SCHEMA {MARTS}")
+    for node in nodes:
+        if node["schema"] == MARTS:
             columns = ", ".join(
                 f'"{name}" {column["data_type"]}' for name, column in node["columns"].items()
             )
-            connection.execute(f'CREATE TABLE marts."{node["name"]}" ({columns})')
+            connection.execute(f'CREATE TABLE {MARTS}."{node["name"]}" ({columns})')
+
+
+def _copy_by_date(connection: duckdb.DuckDBPyConnection, nodes: list[dict[str, Any]]) -> None:
+    connection.execute(f"CREATE SCHEMA {MARTS_BY_DATE}")
+    for node in nodes:
+        if node["schema"] == MARTS_BY_DATE:
+            table = node["alias"]
+            connection.execute(
+                f"CREATE TABLE {MARTS_BY_DATE}.{table} AS FROM {MARTS}.{table} "
+                "ORDER BY organization_id, cost_date, cost_event_id"
+            )
 
 
 def _fill(connection: duckdb.DuckDBPyConnection, millions: int) -> None:
