@@ -42,6 +42,7 @@ _STATUSES: dict[int, tuple[str, str | None]] = {
     404: ("Not found", "There is nothing at this path."),
     405: ("Method not allowed", "This method is not possible here."),
     413: ("Content too large", None),
+    416: ("Range not satisfiable", "The file ends before this range."),
 }
 
 _METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
