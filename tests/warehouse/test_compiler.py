@@ -486,6 +486,13 @@ def test_groups_that_mean_nothing_are_refused_by_name(case: str) -> None:
     assert reason in fault.detail
 
 
+def test_what_overlaps_is_refused_with_a_way_out() -> None:
+    summed = {"dimensions": [{"column": "tag_id"}], "totals": {}}
+    for options, way_out in (({}, "Group by 'tag_id'"), (summed, "Leave totals out")):
+        with pytest.raises(InvalidInput, match=f"{way_out}, filter by one value"):
+            compiled(OWNER, **TAGS, **options)
+
+
 @pytest.mark.parametrize(
     "spec",
     [
