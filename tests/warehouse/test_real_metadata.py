@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from itertools import chain
 from typing import Any
 
 import duckdb
 import pytest
 
+from api.schemas.exports import ExportCreate
+from api.schemas.queries import QueryIn
+from api.schemas.saved_queries import SavedQueryCreate
 from backend.analytics import questions
 from backend.periods import Calendar
 from backend.scope import Role, Scope
@@ -106,6 +110,21 @@ def test_the_ready_made_questions_can_be_asked(
     for scope in SCOPES:
         for question in (questions.spending_by_tag, questions.trends, questions.balance_history):
             spec = question()
+            run(marts, datasets[spec.dataset], spec, scope)
+
+
+def test_the_examples_of_the_api_can_be_asked(
+    datasets: dict[str, Dataset], marts: duckdb.DuckDBPyConnection
+) -> None:
+    """Those of the OpenAPI document, as who tries them out sends them."""
+    examples = [
+        QueryIn.model_json_schema()["examples"],
+        [ExportCreate.model_json_schema()["examples"][0]["spec"]],
+        [SavedQueryCreate.model_json_schema()["examples"][0]["spec"]],
+    ]
+    for example in chain(*examples):
+        spec = QueryIn.model_validate(example).of("fct_transactions")
+        for scope in SCOPES:
             run(marts, datasets[spec.dataset], spec, scope)
 
 
