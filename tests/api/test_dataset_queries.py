@@ -276,8 +276,29 @@ FAULTS: dict[str, tuple[Any, str, str]] = {
     "a filter and a tree": (
         {"filters": [{"and": [{"field": "vendor", "op": "eq", "value": 1}], "field": "a"}]},
         "#/filters/0/field",
-        "no such field",
+        "does not go with",
     ),
+    "a tree in capitals": (
+        {"filters": [{"field": "a", "op": "eq", "value": 1, "AND": []}]},
+        "#/filters/0/AND",
+        "Known: and, field, op, or, value.",
+    ),
+    "a field there is not, deep down": (
+        {"dimensions": [{"column": "booking_date", "grian": "month"}]},
+        "#/dimensions/0/grian",
+        "There is no such field. Did you mean 'grain'?",
+    ),
+    "another word for a field": (
+        {"order": [{"field": "amount", "direction": "desc"}]},
+        "#/order/0/direction",
+        "Known: descending, field.",
+    ),
+    "a field of totals there is not": (
+        {"totals": {"share": ["total"]}},
+        "#/totals/share",
+        "Did you mean 'shares'?",
+    ),
+    "one measure without its list": ({"measures": "total"}, "#/measures", "Must be a list."),
     "an empty tree": ({"filters": [{"or": []}]}, "#/filters/0/or", "at least 1"),
     "a grain there is not": (
         {"dimensions": [{"column": "booking_date", "grain": "months"}]},
@@ -299,7 +320,7 @@ FAULTS: dict[str, tuple[Any, str, str]] = {
     ),
     "a comparison there is not": ({"compare": "last_year"}, "#/compare", "previous_year"),
     "a fill of rows": ({"fill": "zero"}, "#/fill", "a first and a last day"),
-    "a list": ([], "#", "object"),
+    "a list": ([], "#", "JSON object, sent with `Content-Type: application/json`"),
     "nothing": (None, "#", "required"),
 }
 
