@@ -326,7 +326,7 @@ REFUSED: dict[str, tuple[dict[str, Any], str, str]] = {
     "not a date": (
         {"filters": [where("booking_date", "eq", "2025-02-30")]},
         "#/filters/0/value",
-        "day",
+        "a date such as",
     ),
     "a timestamp for a date": (
         {"filters": [where("booking_date", "eq", "1735689600")]},
