@@ -129,10 +129,15 @@ _REQUEST_HEADERS = [
     "Idempotency-Key",
     "If-Match",
     "If-None-Match",
+    "If-Range",
+    "Last-Event-ID",
     "Outlay-Organization",
+    "Range",
     REQUEST_ID_HEADER,
 ]
 _ANSWER_HEADERS = [
+    "Content-Disposition",
+    "Content-Range",
     "ETag",
     "Idempotency-Replayed",
     "Location",

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date
+from functools import lru_cache
 from typing import Any
 
 from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel
 
 from backend.errors import FieldError, did_you_mean
 
@@ -15,12 +17,19 @@ from backend.errors import FieldError, did_you_mean
 _PYTHON_ENUM = re.compile(r"<\w+\.\w+: ('[^']*')>")
 _PYTHON_DATE = re.compile(r"datetime\.date\((\d+), (\d+), (\d+)\)")
 _QUOTED = re.compile(r"'([^']*)'")
+# In place of Pydantic's words, which are about Python.
+_OUR_WORDS = {
+    "extra_forbidden": "There is no such field.",
+    **dict.fromkeys(("list_type", "tuple_type"), "Must be a list."),
+    **dict.fromkeys(("model_attributes_type", "model_type", "dict_type"), "Must be an object."),
+}
+_NO_JSON = "Must be a JSON object, sent with `Content-Type: application/json`."
 
 
-def faults_in(error: RequestValidationError, fields: Sequence[str]) -> list[FieldError]:
-    """`fields` are those that the body may have."""
+def faults_in(error: RequestValidationError, body: type[BaseModel] | None) -> list[FieldError]:
+    """`body` is what the body should be."""
     found = _first_causes([_in_the_body(e, error.body) for e in error.errors()])
-    return faults_of([_with_suggestion(e, fields) for e in found])
+    return faults_of([_with_suggestion(e, body) for e in found])
 
 
 def _in_the_body(error: dict[str, Any], body: Any) -> dict[str, Any]:  # noqa: ANN401
@@ -60,12 +69,47 @@ def _first_causes(errors: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     ]
 
 
-def _with_suggestion(error: dict[str, Any], fields: Sequence[str]) -> dict[str, Any]:
-    """Of a field that the body itself does not have; parts of it are other models."""
-    if error["type"] != "extra_forbidden" or len(error["loc"]) != 2 or not fields:  # noqa: PLR2004
+def _with_suggestion(error: dict[str, Any], body: type[BaseModel] | None) -> dict[str, Any]:
+    source, *path = error["loc"]
+    if error["type"] != "extra_forbidden" or source != "body" or not path or body is None:
         return error
-    suggestion = did_you_mean(str(error["loc"][-1]), fields)
-    return error | {"type": "unknown", "msg": f"There is no such field. {suggestion}"}
+    name, known = str(path[-1]), _fields_at(body, path[:-1])
+    text = "There is no such field."
+    if name in known:  # of another shape, as `or` beside `and`
+        text = "It does not go with the other fields."
+    elif known:
+        text += f" {did_you_mean(name, known)}"
+    return error | {"type": "unknown", "msg": text}
+
+
+def _fields_at(body: type[BaseModel], path: Sequence[str | int]) -> list[str]:
+    """What an object may have at `path`, in whichever of its shapes."""
+    whole = _json_schema(body)
+    found = [*_shapes(whole, whole)]
+    for step in path:
+        key = "items" if isinstance(step, int) else "properties"
+        parts = [part for shape in found if (part := shape.get(key))]
+        if isinstance(step, str):
+            parts = [part[step] for part in parts if step in part]
+        found = [shape for part in parts for shape in _shapes(part, whole)]
+    return list(dict.fromkeys(name for shape in found for name in shape.get("properties", ())))
+
+
+@lru_cache
+def _json_schema(body: type[BaseModel]) -> dict[str, Any]:
+    return body.model_json_schema()
+
+
+def _shapes(schema: Mapping[str, Any], whole: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """Those of a JSON schema that refers to others or leaves a choice."""
+    if "$ref" in schema:
+        yield from _shapes(whole["$defs"][schema["$ref"].rpartition("/")[2]], whole)
+        return
+    parts = [part for key in ("anyOf", "oneOf", "allOf") for part in schema.get(key, ())]
+    for part in parts:
+        yield from _shapes(part, whole)
+    if not parts:
+        yield schema
 
 
 def faults_of(errors: Iterable[Mapping[str, Any]], *place: str | int) -> list[FieldError]:
@@ -86,8 +130,12 @@ def _pointer(location: Sequence[str | int], kind: str) -> str:
 def _sentence(error: Mapping[str, Any]) -> str:
     if error["type"] == "json_invalid":
         return f"Not JSON at character {error['loc'][-1]}: {error['ctx']['error']}."
-    if error["type"] == "extra_forbidden":
-        return "There is no such field."
+    if error["type"] == "model_attributes_type" and error["loc"] == ("body",):
+        return _NO_JSON
+    if error["type"] in _OUR_WORDS:
+        return _OUR_WORDS[error["type"]]
+    if error["type"] == "too_short":
+        return f"Must have at least {error['ctx']['min_length']} of them."
     message = _PYTHON_DATE.sub(_iso_date, error["msg"].removeprefix("Value error, "))
     message = _PYTHON_ENUM.sub(r"\1", message)
     if error["type"] in {"enum", "literal_error"} and isinstance(error.get("input"), str):

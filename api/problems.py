@@ -42,6 +42,7 @@ _STATUSES: dict[int, tuple[str, str | None]] = {
     404: ("Not found", "There is nothing at this path."),
     405: ("Method not allowed", "This method is not possible here."),
     413: ("Content too large", None),
+    416: ("Range not satisfiable", "The file ends before this range."),
 }
 
 _METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
@@ -182,16 +183,14 @@ def _validation_error(request: Request, error: RequestValidationError) -> JSONRe
         return _outlay_error(
             request, PreconditionRequired("Name the version you change, by its ETag, or send `*`.")
         )
-    faults = faults_in(error, _fields_of_body(request))
+    faults = faults_in(error, _body_of(request))
     return _outlay_error(request, InvalidInput("The request is not valid.", errors=faults))
 
 
-def _fields_of_body(request: Request) -> Sequence[str]:
+def _body_of(request: Request) -> type[BaseModel] | None:
     field = getattr(request.scope.get("route"), "body_field", None)
     model = None if field is None else field.field_info.annotation
-    if isinstance(model, type) and issubclass(model, BaseModel):
-        return list(model.model_fields)
-    return []
+    return model if isinstance(model, type) and issubclass(model, BaseModel) else None
 
 
 def _database_error(request: Request, error: Exception) -> JSONResponse:

@@ -190,6 +190,8 @@ def _takes_several(name: str) -> bool:
 
 def _advice(name: str, known: list[str]) -> str:
     if condition := _CONDITION.fullmatch(name):
+        if not condition[2] and condition[1] in _ID_LISTS:
+            return f"Write it without brackets: {condition[1]}=…,…"
         return f"There is no such operator. {did_you_mean(condition[2], _OPERATORS)}"
     if name in QuerySpec.model_fields:
         return "POST the query as JSON to this path: it takes the whole of it."

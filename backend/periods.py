@@ -130,19 +130,17 @@ class Earlier:
 
 
 def previous_period(period: Period) -> Earlier:
-    """Whole months follow whole months, month to date the same days of the month before.
+    """Whole months follow whole months, year to date the same days of the year before.
 
     Anything else follows as many days directly before.
     """
     end = period.last + timedelta(days=1)
-    if period.first.day == end.day == 1:
-        months = (end.year - period.first.year) * 12 + end.month - period.first.month
-        first = add_months(period.first, -months)
-        return Earlier(Period(first, period.first - timedelta(days=1)), months=months)
     if period.to_date in _MONTHS:
         months = _MONTHS[period.to_date]
-        days = Period(add_months(period.first, -months), add_months(period.last, -months))
-        return Earlier(days, months=months)
+        return Earlier(_months_before(period, months), months=months)
+    if period.first.day == end.day == 1:
+        months = (end.year - period.first.year) * 12 + end.month - period.first.month
+        return Earlier(_months_before(period, months), months=months)
     days_back = 7 if period.to_date is Grain.WEEK else period.days
     back = timedelta(days=days_back)
     return Earlier(Period(period.first - back, period.last - back), days=days_back)
@@ -153,12 +151,17 @@ def previous_year(period: Period, *, by_week: bool = False) -> Earlier:
 
     `by_week` sets 52 weeks between its days and the present ones, so that weekdays meet.
     """
-    end = period.last + timedelta(days=1)
-    last = add_months(period.last, -12)
-    if end.day == 1:
-        last = add_months(end, -12) - timedelta(days=1)
-    days = Period(add_months(period.first, -12), last)
+    days = _months_before(period, 12)
     return Earlier(days, days=364) if by_week else Earlier(days, months=12)
+
+
+def _months_before(period: Period, months: int) -> Period:
+    """The same days of earlier months, to the end of the month if the period ends with one."""
+    last = add_months(period.last, -months)
+    end = period.last + timedelta(days=1)
+    if end.day == 1:
+        last = add_months(end, -months) - timedelta(days=1)
+    return Period(add_months(period.first, -months), last)
 
 
 def add_months(day: date, months: int) -> date:

@@ -7,12 +7,18 @@ from urllib.parse import urlencode
 from uuid import UUID
 
 from fastapi import APIRouter, BackgroundTasks, Query, Request, Response
-from fastapi.responses import FileResponse
 
 from api.deps import CurrentScope, Now, Session, State, StrangerLimit
+from api.downloads import Download
 from api.dry_run import DryRun
 from api.paging import Page, page
-from api.problems import READ_RESPONSES, WRITE_RESPONSES, described_headers, problem_responses
+from api.problems import (
+    READ_RESPONSES,
+    WRITE_RESPONSES,
+    described_headers,
+    problem_response,
+    problem_responses,
+)
 from api.routes import LaunchRoute, Route
 from api.schemas.exports import ExportCreate, ExportListParams, ExportOut
 from backend.analytics import exports
@@ -125,11 +131,12 @@ async def end_export(
 
 @links.get(
     "/{export_id}/download",
-    response_class=FileResponse,
+    response_class=Download,
     responses=problem_responses(Forbidden, NotFound, Gone)
     | {
         200: {"description": "The file."} | _FILE,
         206: {"description": "The part of it that `Range` names."} | _FILE,
+        416: problem_response("Range not satisfiable"),
     },
 )
 async def download_export(
@@ -138,11 +145,11 @@ async def download_export(
     signature: Annotated[str, Query(max_length=200)],
     state: State,
     now: Now,
-) -> FileResponse:
+) -> Download:
     """The file, to whoever has the link: it names who asked, and is good for some minutes."""
     link = verify(signing_key(state.settings), export_id, expires, signature, now)
     export, path = await open_download(state.engine, state.settings.exports_dir, link, now)
-    return FileResponse(
+    return Download(
         path,
         media_type=Format(export.format).content_type,
         filename=export.file_name,

@@ -9,7 +9,7 @@ from backend.warehouse.spec import QuerySpec
 
 _EXAMPLES: list[JsonValue] = [
     {
-        "measures": ["total"],
+        "measures": ["spent"],
         "dimensions": [
             {"column": "booking_date", "grain": "month"},
             {"column": "category.name"},
@@ -23,8 +23,8 @@ _EXAMPLES: list[JsonValue] = [
                 ]
             },
         ],
-        "order": [{"field": "total", "descending": True}],
-        "totals": {"subtotals": "grand", "shares": ["total"]},
+        "order": [{"field": "spent", "descending": True}],
+        "totals": {"subtotals": "grand", "shares": ["spent"]},
     },
     {
         "fields": ["booking_date", "vendor", "amount", "currency"],

@@ -22,7 +22,17 @@ _SCOPES = [
 ]
 _WHOLE = next(scope for scope in _SCOPES if scope.sees_whole_organization)
 _PART = next(scope for scope in _SCOPES if not scope.sees_whole_organization)
-_TYPES = ("UUID", "VARCHAR", "DATE", "TIMESTAMP", "DECIMAL(18,4)", "BIGINT", "BOOLEAN", "VARCHAR[]")
+_TYPES = (
+    "UUID",
+    "VARCHAR",
+    "DATE",
+    "TIMESTAMP",
+    "DECIMAL(18,4)",
+    "BIGINT",
+    "BOOLEAN",
+    "UUID[]",
+    "VARCHAR[]",
+)
 _GROUPS = ("facts", "aggregations", "dimensions")
 
 _HEAD = """\
@@ -59,7 +69,8 @@ def _overview(datasets: Sequence[Dataset], others: Sequence[str]) -> str:
 def _operators() -> str:
     types = [parsed for sql in _TYPES if (parsed := column_types.parse(sql))]
     rows = [(type_.name, _codes(operators(type_))) for type_ in types]
-    names = f"\nDates take names with `during`: {_codes(RELATIVE_EXAMPLES)} and others like them.\n"
+    names = f"\nDates take names with `during`: {_codes(RELATIVE_EXAMPLES)} and others like them "
+    names += "([how they are made](api.md)).\n"
     return "## Operators\n\n" + _table(("type", "operators"), rows) + names
 
 

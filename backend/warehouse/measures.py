@@ -58,17 +58,24 @@ def refuse_overlaps(
     grouped_by: Sequence[str],
     conditions: Sequence[Condition],
     pointer: str,
+    *,
+    in_totals: bool,
 ) -> None:
-    """Raise InvalidInput when the rows of a group would count one thing several times."""
+    """Raise InvalidInput when a group would count one thing twice, or what does not go together.
+
+    `in_totals` if it sums up other groups, and it is these sums that cannot be.
+    """
     for part in aggregates(dataset, dataset.measures[name]):
         for column in part.additive.exceptions:
             if column in grouped_by or any(_pins(given, column) for given in conditions):
                 continue
             instead = dataset.instead.get(column, ())
             elsewhere = f", or ask {' or '.join(instead)}" if instead else ""
+            way_out = "Leave totals out" if in_totals else f"Group by {column!r}"
             raise InvalidInput(
-                f"{name!r} cannot be added up over {column!r}: the same amount counts under "
-                f"several of its values. Group by {column!r}, filter by one value{elsewhere}.",
+                f"{name!r} cannot be added up over {column!r}: what counts under several of its "
+                f"values overlaps or does not go together. {way_out}, filter by one "
+                f"value{elsewhere}.",
                 errors=[FieldError(pointer, f"is not additive over {column!r}")],
             )
 

@@ -92,7 +92,8 @@ def plan_groups(source: Source, resolved: ResolvedSpec) -> Plan:
     for level in levels:
         for index, name in enumerate(spec.measures):
             grouped_by = [key for key in level.keys if key in plain]
-            refuse_overlaps(dataset, name, grouped_by, conditions, f"#/measures/{index}")
+            pointer, in_totals = f"#/measures/{index}", level is not levels[0]
+            refuse_overlaps(dataset, name, grouped_by, conditions, pointer, in_totals=in_totals)
     shares = spec.totals.shares if spec.totals else ()
     for index, name in enumerate(shares):
         _check_share(dataset, resolved, measures.get(name), name, f"#/totals/shares/{index}")

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from uuid import UUID
 
-from backend.errors import NotFound
+from backend.errors import FieldError, NotFound
 from backend.periods import Calendar
 from backend.scope import Scope
 from backend.warehouse import cursors
@@ -174,7 +174,10 @@ class Snapshot:
             limit=len(wanted),
         )
         if (await self.rows(spec, scope)).count != len(wanted):
-            raise NotFound(f"Not every {column} exists.")
+            fault = FieldError(
+                f"{column}s", "Leave out what is not yours or is not there any more."
+            )
+            raise NotFound(f"Not every {column} exists.", errors=[fault])
 
     def _next_cursor(self, question: Question, keys: tuple[object, ...]) -> str:
         cursor = Cursor(

@@ -197,7 +197,9 @@ class QuerySpec(_Shape):
     fill: Fill | None = Field(None, strict=False)
     totals: Totals | None = None
     as_of: str | None = None  # an instant or the id of a generation
-    time_zone: str | None = None  # of "today" and of instants; the organization's by default
+    time_zone: str | None = (
+        None  # of "today" and of the days of instants; by default the organization's
+    )
 
     @property
     def is_grouped(self) -> bool:
@@ -245,7 +247,8 @@ class QuerySpec(_Shape):
     @classmethod
     def _names_a_moment(cls, as_of: str | None) -> str | None:
         if as_of is not None and not _INSTANT_OR_GENERATION.fullmatch(as_of):
-            _refuse("#/as_of", "must be an instant with its offset, or the id of a generation")
+            text = "must be an instant such as 2025-01-31T12:00:00Z, or the id of a generation"
+            _refuse("#/as_of", text)
         return as_of
 
     @field_validator("time_zone")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, date, datetime
 from decimal import Decimal, InvalidOperation
 from uuid import UUID
@@ -25,17 +26,19 @@ def read_value(value: object, type_: ColumnType, pointer: str) -> object:
     try:
         return _READERS[type_.kind](value)
     except (ValueError, TypeError, ArithmeticError) as error:
+        way_out = "; is_null finds what is missing" if value is None else ""
         raise InvalidInput(
             f"A value for a column of type {type_.name} is not valid.",
-            errors=[FieldError(pointer, str(error))],
+            errors=[FieldError(pointer, f"{error}{way_out}")],
         ) from None
 
 
 def read_date(value: object) -> date:
     if isinstance(value, date) and not isinstance(value, datetime):
         return value
-    if isinstance(value, str) and _DATE.fullmatch(value):
-        return date.fromisoformat(value)
+    with suppress(ValueError):
+        if isinstance(value, str) and _DATE.fullmatch(value):
+            return date.fromisoformat(value)
     raise ValueError("must be a date such as 2025-01-31")
 
 
@@ -63,10 +66,11 @@ def _has_surrogates(value: str) -> bool:
 
 def _read_timestamp(value: object) -> datetime:
     """Without an offset it is taken as UTC."""
-    moment = datetime.fromisoformat(value) if isinstance(value, str) else value
-    if not isinstance(moment, datetime):
-        raise TypeError("must be an instant such as 2025-01-31T12:00:00Z")
-    return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+    with suppress(ValueError, OverflowError):
+        moment = datetime.fromisoformat(value) if isinstance(value, str) else value
+        if isinstance(moment, datetime):
+            return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+    raise ValueError("must be an instant such as 2025-01-31T12:00:00Z")
 
 
 def _read_integer(value: object) -> int:

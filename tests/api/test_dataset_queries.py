@@ -104,6 +104,23 @@ REFUSED: dict[str, tuple[str, str, str]] = {
     "an amount without end": ("amount[gte]=Infinity", "amount[gte]", "finite"),
     "one of two amounts": ("amount[between]=1", "amount[between]", "lowest and the highest"),
     "ends the wrong way round": ("amount[between]=2,1", "amount[between]", "lowest value comes"),
+    "a day there is not": (
+        "booking_date[gte]=2025-02-30",
+        "booking_date[gte]",
+        "must be a date su",
+    ),
+    "an instant in words": ("created_at[gte]=now", "created_at[gte]", "must be an instant such as"),
+    "an instant whose + is a blank": (
+        "created_at[gte]=2025-01-31T12:00:00+01:00",
+        "created_at[gte]",
+        "must be an instant such as 2025-01-31T12:00:00Z",
+    ),
+    "an instant before all others": (
+        "created_at[gte]=0001-01-01T00:00:00%2B14:00",
+        "created_at[gte]",
+        "must be an instant",
+    ),
+    "ids in brackets": ("account_ids[]=x", "account_ids[]", "without brackets: account_ids="),
     "neither true nor false": ("vendor[is_null]=yes", "vendor[is_null]", "true or false"),
     "a period there is not": ("booking_date[during]=lastmonth", "booking_date[during]", "last_mo"),
     "a condition twice": ("amount[gte]=1&amount[gte]=2", "amount[gte]", "Give it once."),
@@ -117,6 +134,7 @@ REFUSED: dict[str, tuple[str, str, str]] = {
     "a time zone there is not": ("time_zone=Mars/Olympus", "time_zone", "Europe/Zurich"),
     "a moment in words": ("as_of=yesterday", "as_of", "an instant"),
     "a moment there is not": ("as_of=2025-13-45T00:00Z", "as_of", "an instant"),
+    "a moment without its offset": ("as_of=2025-01-31", "as_of", "as 2025-01-31T12:00:00Z, or"),
     "what is for POST": ("measures=total", "measures", "POST the query"),
     "what is for POST, too": ("compare=previous_year", "compare", "POST the query"),
 }
@@ -272,12 +290,38 @@ FAULTS: dict[str, tuple[Any, str, str]] = {
         "#/filters/0/value",
         "Must be a value, or a list of values.",
     ),
+    "nothing for a value": (
+        {"filters": [{"field": "vendor", "op": "in", "value": ["x", None]}]},
+        "#/filters/0/value/1",
+        "must be text; is_null finds what is missing",
+    ),
     "neither filter nor tree": ({"filters": ["x"]}, "#/filters/0", "object"),
     "a filter and a tree": (
         {"filters": [{"and": [{"field": "vendor", "op": "eq", "value": 1}], "field": "a"}]},
         "#/filters/0/field",
-        "no such field",
+        "does not go with",
     ),
+    "a tree in capitals": (
+        {"filters": [{"field": "a", "op": "eq", "value": 1, "AND": []}]},
+        "#/filters/0/AND",
+        "Known: and, field, op, or, value.",
+    ),
+    "a field there is not, deep down": (
+        {"dimensions": [{"column": "booking_date", "grian": "month"}]},
+        "#/dimensions/0/grian",
+        "There is no such field. Did you mean 'grain'?",
+    ),
+    "another word for a field": (
+        {"order": [{"field": "amount", "direction": "desc"}]},
+        "#/order/0/direction",
+        "Known: descending, field.",
+    ),
+    "a field of totals there is not": (
+        {"totals": {"share": ["total"]}},
+        "#/totals/share",
+        "Did you mean 'shares'?",
+    ),
+    "one measure without its list": ({"measures": "total"}, "#/measures", "Must be a list."),
     "an empty tree": ({"filters": [{"or": []}]}, "#/filters/0/or", "at least 1"),
     "a grain there is not": (
         {"dimensions": [{"column": "booking_date", "grain": "months"}]},
@@ -299,7 +343,7 @@ FAULTS: dict[str, tuple[Any, str, str]] = {
     ),
     "a comparison there is not": ({"compare": "last_year"}, "#/compare", "previous_year"),
     "a fill of rows": ({"fill": "zero"}, "#/fill", "a first and a last day"),
-    "a list": ([], "#", "object"),
+    "a list": ([], "#", "JSON object, sent with `Content-Type: application/json`"),
     "nothing": (None, "#", "required"),
 }
 

@@ -202,6 +202,18 @@ async def test_a_file_can_be_fetched_in_parts(
     assert part.headers["etag"] == whole.headers["etag"]
 
 
+async def test_parts_that_there_are_not(
+    act_as: ActAs, house: Household, runs: Runs, stranger: httpx.AsyncClient
+) -> None:
+    export = await done(act_as(house.ann), runs, spec=ROWS, format="ndjson")
+    url = export["download_url"]
+    beyond = await stranger.get(url, headers={"Range": "bytes=999999-"})
+    assert_problem(beyond, 416, "range-not-satisfiable")
+    assert beyond.headers["content-range"] == f"bytes */{export['progress']['bytes']}"
+    for of_nothing in ("lines=1-2", "bytes", "bytes=5-2", "bytes=x"):  # as if it were not there
+        assert (await stranger.get(url, headers={"Range": of_nothing})).status_code == 200
+
+
 async def test_a_saved_query_is_exported_with_the_rights_of_who_asks(
     act_as: ActAs, house: Household, runs: Runs, stranger: httpx.AsyncClient
 ) -> None:

@@ -169,7 +169,7 @@ async def test_browsers_of_the_named_origins_may_call(settings: Settings) -> Non
                 headers={
                     "Origin": origin,
                     "Access-Control-Request-Method": "PATCH",
-                    "Access-Control-Request-Headers": "authorization,if-match",
+                    "Access-Control-Request-Headers": "authorization,if-match,last-event-id,range",
                 },
             )
             assert (asked.status_code == 200) is allowed
@@ -178,6 +178,7 @@ async def test_browsers_of_the_named_origins_may_call(settings: Settings) -> Non
             assert ("access-control-allow-origin" in refused.headers) is allowed
             if allowed:
                 exposed = refused.headers["access-control-expose-headers"]
-                assert {"ETag", "Location", "Retry-After", "Outlay-Stale", "X-Request-Id"} <= set(
-                    exposed.split(", ")
-                )
+                assert {
+                    *("ETag", "Location", "Retry-After", "Outlay-Stale", "X-Request-Id"),
+                    *("Content-Disposition", "Content-Range"),
+                } <= set(exposed.split(", "))

@@ -150,6 +150,12 @@ def test_the_period_before(asked: str, before: str, months: int, days: int) -> N
         ("2025-01-01/2025-03-10", Grain.QUARTER, "2024-10-01/2024-12-10"),
         ("2025-01-01/2025-03-10", Grain.YEAR, "2024-01-01/2024-03-10"),
         ("2025-03-10/2025-03-12", Grain.WEEK, "2025-03-03/2025-03-05"),
+        ("2025-01-01/2025-10-31", Grain.YEAR, "2024-01-01/2024-10-31"),
+        ("2025-01-01/2025-02-28", Grain.YEAR, "2024-01-01/2024-02-29"),
+        ("2024-04-01/2025-01-31", Grain.FISCAL_YEAR, "2023-04-01/2024-01-31"),
+        ("2025-04-01/2025-04-30", Grain.QUARTER, "2025-01-01/2025-01-31"),
+        ("2025-07-01/2025-08-31", Grain.FISCAL_QUARTER, "2025-04-01/2025-05-31"),
+        ("2025-02-01/2025-02-28", Grain.MONTH, "2025-01-01/2025-01-31"),
     ],
 )
 def test_what_runs_still_is_compared_with_as_much(asked: str, grain: Grain, before: str) -> None:

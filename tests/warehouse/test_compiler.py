@@ -326,7 +326,7 @@ REFUSED: dict[str, tuple[dict[str, Any], str, str]] = {
     "not a date": (
         {"filters": [where("booking_date", "eq", "2025-02-30")]},
         "#/filters/0/value",
-        "day",
+        "a date such as",
     ),
     "a timestamp for a date": (
         {"filters": [where("booking_date", "eq", "1735689600")]},
@@ -484,6 +484,13 @@ def test_groups_that_mean_nothing_are_refused_by_name(case: str) -> None:
     [fault] = refusal.value.errors
     assert fault.pointer == pointer
     assert reason in fault.detail
+
+
+def test_what_overlaps_is_refused_with_a_way_out() -> None:
+    summed = {"dimensions": [{"column": "tag_id"}], "totals": {}}
+    for options, way_out in (({}, "Group by 'tag_id'"), (summed, "Leave totals out")):
+        with pytest.raises(InvalidInput, match=f"{way_out}, filter by one value"):
+            compiled(OWNER, **TAGS, **options)
 
 
 @pytest.mark.parametrize(

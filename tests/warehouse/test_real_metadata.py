@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
+from itertools import chain
 from typing import Any
 
 import duckdb
 import pytest
 
+from api.schemas.exports import ExportCreate
+from api.schemas.queries import QueryIn
+from api.schemas.saved_queries import SavedQueryCreate
 from backend.analytics import questions
 from backend.periods import Calendar
 from backend.scope import Role, Scope
@@ -22,6 +27,7 @@ from orchestration.dataset_page import PAGE, declared, made
 from tests.warehouse.dbt_runner import run_dbt
 from tests.warehouse.hand_made import ACME, ALICE, NOON, identity
 
+API_PAGE = PAGE.with_name("api.md")
 SCOPES = [
     Scope(ALICE, ACME, Role.OWNER),
     Scope(
@@ -106,6 +112,23 @@ def test_the_ready_made_questions_can_be_asked(
     for scope in SCOPES:
         for question in (questions.spending_by_tag, questions.trends, questions.balance_history):
             spec = question()
+            run(marts, datasets[spec.dataset], spec, scope)
+
+
+def test_the_examples_of_the_api_can_be_asked(
+    datasets: dict[str, Dataset], marts: duckdb.DuckDBPyConnection
+) -> None:
+    """Those of the OpenAPI document and of the page about it, as who tries them out sends them."""
+    blocks = re.findall(r"```json\n(.+?)```", API_PAGE.read_text(encoding="utf-8"), re.DOTALL)
+    examples = [
+        [json.loads(block) for block in blocks],
+        QueryIn.model_json_schema()["examples"],
+        [ExportCreate.model_json_schema()["examples"][0]["spec"]],
+        [SavedQueryCreate.model_json_schema()["examples"][0]["spec"]],
+    ]
+    for example in chain(*examples):
+        spec = QueryIn.model_validate(example).of("fct_transactions")
+        for scope in SCOPES:
             run(marts, datasets[spec.dataset], spec, scope)
 
 
