@@ -15,7 +15,7 @@ from backend.imports.contents import Fault, Row
 from backend.imports.focus import CostRow
 from backend.imports.mapping import Mapping
 from backend.imports.service import MAX_FAULTS_NAMED, Report
-from backend.imports.sniffing import Format
+from backend.imports.sniffing import FileFormat
 from backend.money import format_amount
 
 SAMPLE_ROWS = 20
@@ -59,19 +59,19 @@ class ImportParams(BaseModel):
                 ],
             ) from None
 
-    def chosen_format(self) -> Format | None:
-        return None if self.format == "auto" else Format(self.format)
+    def chosen_format(self) -> FileFormat | None:
+        return None if self.format == "auto" else FileFormat(self.format)
 
 
 class ImportListParams(PageParams):
     account_id: UUID | None = None
-    format: Format | None = None
+    format: FileFormat | None = None
 
 
 class ImportOut(Versioned):
     id: UUID
     account_id: UUID
-    format: Format
+    format: FileFormat
     filename: str | None
     sha256: str = Field(description="Of the file's bytes.")
     created: int = Field(description="Rows that were booked.")

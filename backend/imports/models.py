@@ -15,7 +15,7 @@ from backend.db.base import (
     one_of,
     tenant_key,
 )
-from backend.imports.sniffing import Format
+from backend.imports.sniffing import FileFormat
 
 
 class Import(TenantIdentified, Timestamped, Base):
@@ -25,7 +25,7 @@ class Import(TenantIdentified, Timestamped, Base):
     __table_args__ = (
         tenant_key("account_id", "accounts", ondelete="CASCADE"),
         member_key("created_by", ondelete="SET NULL (created_by)"),
-        one_of("format", Format),
+        one_of("format", FileFormat),
         CheckConstraint("created >= 0 AND duplicates >= 0 AND failed >= 0", name="counts"),
         Index("ix_imports_account", "organization_id", "account_id", "id"),
     )

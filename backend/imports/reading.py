@@ -13,7 +13,7 @@ from backend.imports.contents import Movements
 from backend.imports.focus import Costs, read_focus
 from backend.imports.mapping import Mapping
 from backend.imports.ofx import read_ofx
-from backend.imports.sniffing import Format, refuse_other_files, sniff
+from backend.imports.sniffing import FileFormat, refuse_other_files, sniff
 
 _INVERTED = (
     "Most amounts of this card are positive, so they are taken for purchases (`invert`: true). "
@@ -28,7 +28,7 @@ class Reading:
     CSV has a `mapping` and `columns`, and a guess has `confidence` (0 to 1).
     """
 
-    format: Format
+    format: FileFormat
     movements: Movements | None = None
     costs: Costs | None = None
     mapping: Mapping | None = None
@@ -40,7 +40,7 @@ class Reading:
 
 def read(
     content: bytes,
-    format_: Format | None,
+    format_: FileFormat | None,
     mapping: Mapping | None,
     account_currency: str,
     *,
@@ -50,16 +50,16 @@ def read(
     """Raises InvalidInput. A mapping that was only guessed is good for a preview."""
     refuse_other_files(content)
     format_ = format_ or sniff(content)
-    if format_ is not Format.CSV and mapping is not None:
+    if format_ is not FileFormat.CSV and mapping is not None:
         raise InvalidInput(
             "The mapping is of no use.",
             errors=[FieldError("mapping", f"Only CSV has one: this is {format_}.")],
         )
-    if format_ is Format.OFX:
+    if format_ is FileFormat.OFX:
         return Reading(format_, read_ofx(content, account_currency))
-    if format_ is Format.CAMT053:
+    if format_ is FileFormat.CAMT053:
         return Reading(format_, read_camt053(content))
-    if format_ is Format.FOCUS:
+    if format_ is FileFormat.FOCUS:
         costs = read_focus(content)
         return Reading(format_, costs=costs, encoding=costs.encoding, delimiter=costs.delimiter)
     return _read_csv(content, mapping, account_currency, preview=preview, is_card=is_card)
@@ -103,7 +103,7 @@ def _read_csv(
             "`encoding` in the mapping."
         )
     return Reading(
-        Format.CSV,
+        FileFormat.CSV,
         movements,
         mapping=mapping,
         confidence=confidence,

@@ -20,7 +20,7 @@ from backend.imports.focus import Costs
 from backend.imports.mapping import Mapping
 from backend.imports.models import Import
 from backend.imports.reading import Reading, read
-from backend.imports.sniffing import Format
+from backend.imports.sniffing import FileFormat
 from backend.ledger.models import Account, AccountStatus, AccountType
 from backend.ledger.queries import get_account
 from backend.scope import Scope
@@ -35,7 +35,7 @@ class Upload:
 
     content: bytes
     account_id: UUID
-    format: Format | None = None
+    format: FileFormat | None = None
     mapping: Mapping | None = None
     filename: str | None = None
     atomic: bool = False

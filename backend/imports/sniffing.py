@@ -10,7 +10,7 @@ from backend.imports.decoding import decode
 from backend.imports.tables import guess_delimiter
 
 
-class Format(StrEnum):
+class FileFormat(StrEnum):
     CSV = "csv"
     OFX = "ofx"
     CAMT053 = "camt053"
@@ -29,23 +29,23 @@ _HEAD_BYTES = 2**14
 _FOCUS_COLUMNS = {"billedcost", "effectivecost", "chargeperiodstart"}
 
 
-def sniff(content: bytes) -> Format:
+def sniff(content: bytes) -> FileFormat:
     """Raises InvalidInput for what is none of them for certain; what is left is taken for CSV."""
     refuse_other_files(content)
     if content.startswith(PARQUET):
-        return Format.FOCUS
+        return FileFormat.FOCUS
     head = content[:_HEAD_BYTES]
     if re.search(rb"OFXHEADER\s*[:=]|<\?OFX|<OFX>", head):
-        return Format.OFX
+        return FileFormat.OFX
     if b"camt.053" in head or b"BkToCstmrStmt" in head:
-        return Format.CAMT053
+        return FileFormat.CAMT053
     if head.lstrip(b"\xef\xbb\xbf \r\n\t").startswith(b"<"):
         raise unreadable("This is neither OFX nor CAMT.053.")
     first_line = decode(head[: head.find(b"\n")] if b"\n" in head else head, "latin-1").text
     names = first_line.lower().replace('"', "").split(guess_delimiter(first_line))
     if {name.strip() for name in names} >= _FOCUS_COLUMNS:
-        return Format.FOCUS
-    return Format.CSV
+        return FileFormat.FOCUS
+    return FileFormat.CSV
 
 
 def refuse_other_files(content: bytes) -> None:

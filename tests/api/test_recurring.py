@@ -23,7 +23,11 @@ from tests.factories import (
     share_account,
 )
 
-TODAY = datetime.now(UTC).date()
+
+def today() -> date:
+    return datetime.now(UTC).date()
+
+
 PATH = "/api/recurring-expenses"
 
 
@@ -70,9 +74,10 @@ async def test_one_is_planned_with_everything_it_has(act_as: ActAs, books: Books
 
 async def test_without_a_next_date_nothing_of_the_past_is_due(act_as: ActAs, books: Books) -> None:
     client = act_as(books.scope)
+    before = today()
     made = await planned(client, books, frequency="daily", starts_on="2001-01-01")
-    assert made["next_date"] == TODAY.isoformat()
-    later = (TODAY + timedelta(days=40)).isoformat()
+    assert made["next_date"] in {before.isoformat(), today().isoformat()}
+    later = (before + timedelta(days=40)).isoformat()
     assert (await planned(client, books, starts_on=later))["next_date"] == later
 
 
@@ -112,8 +117,9 @@ async def test_a_changed_schedule_goes_on_from_today(act_as: ActAs, books: Books
     renamed = (await client.patch(place, json={"description": "Flat", "tag_ids": []})).json()
     assert (renamed["description"], renamed["next_date"]) == ("Flat", made["next_date"])
 
+    before = today()
     daily = (await client.patch(place, json={"frequency": "daily"})).json()
-    assert daily["next_date"] == TODAY.isoformat()
+    assert daily["next_date"] in {before.isoformat(), today().isoformat()}
     ruled = {"frequency": "rrule", "rrule": "FREQ=YEARLY;BYMONTH=12;BYMONTHDAY=24"}
     yearly = (await client.patch(place, json=ruled)).json()
     assert yearly["next_date"][5:] == "12-24"
@@ -133,9 +139,10 @@ async def test_one_ends_with_its_last_date_and_can_go_on(act_as: ActAs, books: B
         answer = await client.post(f"{place}/{action}", json={} if action == "resume" else None)
         assert_problem(answer, 409, "conflict")
     assert (await client.get(f"{place}/occurrences")).json() == {"dates": []}
+    before = today()
     again = (await client.patch(place, json={"ends_on": None})).json()
     assert again["status"] == "active"
-    assert again["next_date"] >= TODAY.isoformat()
+    assert again["next_date"] >= before.isoformat()
 
 
 async def test_the_dates_to_come_and_skipping_one(act_as: ActAs, books: Books) -> None:
@@ -158,9 +165,10 @@ async def test_pausing_leaves_out_what_comes_meanwhile(act_as: ActAs, books: Boo
     paused = (await client.post(f"{place}/pause")).json()
     assert (paused["status"], paused["paused_reason"]) == ("paused", None)
     assert_problem(await client.post(f"{place}/pause"), 409, "conflict")
+    before = today()
     resumed = (await client.post(f"{place}/resume", json={})).json()
     assert resumed["status"] == "active"
-    assert resumed["next_date"] >= TODAY.isoformat()
+    assert resumed["next_date"] >= before.isoformat()
     await client.post(f"{place}/pause")
     resumed = (await client.post(f"{place}/resume", json={"from_date": "2025-03-01"})).json()
     assert resumed["next_date"] == "2025-03-31", "what was missed is booked if that is wanted"

@@ -50,7 +50,7 @@ def manifest_with_every_aggregate() -> dict[str, Any]:
         },
         "fct_daily_spending_by_tag": {
             "rows": {"agg": "count"},
-            "converted_share": {"ratio": ["base_spent", "spent"]},
+            "per_row": {"ratio": ["spent", "rows"], **money},
         },
     }
     for name, measures in extra.items():

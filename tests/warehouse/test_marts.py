@@ -262,6 +262,7 @@ def test_the_published_file_holds_marts_and_what_the_next_refresh_goes_on_from(
     assert set(others) == {
         ("intermediate", "int_budget_spending"),
         ("intermediate", "int_organizations"),
+        ("marts_by_date", "fct_cost_events"),
     }
     assert marts.rows("SELECT count(*) FROM duckdb_views() WHERE NOT internal") == [(0,)]
 

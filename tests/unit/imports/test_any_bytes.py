@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from backend.errors import InvalidInput
 from backend.imports.identities import identify
 from backend.imports.reading import read
-from backend.imports.sniffing import Format
+from backend.imports.sniffing import FileFormat
 from tests.unit.imports.test_focus import ROW, as_parquet
 from tests.unit.imports.test_samples import SAMPLES
 
@@ -21,7 +21,7 @@ FILES["focus.parquet"] = as_parquet(ROW, ROW)
 PIECES = [b"", b"\0", b"<", b">", b'"', b"\n", b"\xff\xfe", b";", b"&x;", b"-", b"9" * 40, b"</"]
 
 
-def take(content: bytes, format_: Format | None) -> None:
+def take(content: bytes, format_: FileFormat | None) -> None:
     with suppress(InvalidInput):
         reading = read(content, format_, None, "EUR", preview=True)
         if reading.movements is not None:
@@ -40,11 +40,11 @@ def test_a_damaged_file(name: str, data: st.DataObject) -> None:
     take(content, None)
 
 
-@given(st.binary(max_size=300), st.sampled_from([None, *Format]))
-def test_any_bytes(content: bytes, format_: Format | None) -> None:
+@given(st.binary(max_size=300), st.sampled_from([None, *FileFormat]))
+def test_any_bytes(content: bytes, format_: FileFormat | None) -> None:
     take(content, format_)
 
 
 @given(st.lists(st.lists(st.text(max_size=12), max_size=5), max_size=8))
 def test_any_table(rows: list[list[str]]) -> None:
-    take("\n".join(",".join(row) for row in rows).encode(), Format.CSV)
+    take("\n".join(",".join(row) for row in rows).encode(), FileFormat.CSV)

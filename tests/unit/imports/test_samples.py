@@ -13,7 +13,7 @@ from backend.errors import InvalidInput
 from backend.imports.contents import Balance, Movements
 from backend.imports.identities import identify
 from backend.imports.reading import Reading, read
-from backend.imports.sniffing import Format
+from backend.imports.sniffing import FileFormat
 
 SAMPLES = Path(__file__).parents[2] / "samples"
 ACCOUNT = UUID(int=1)
@@ -32,7 +32,7 @@ def movements(name: str) -> Movements:
 
 def test_a_german_bank() -> None:
     reading = sample("bank_de.csv")
-    assert (reading.format, reading.encoding, reading.delimiter) == (Format.CSV, "cp1252", ";")
+    assert (reading.format, reading.encoding, reading.delimiter) == (FileFormat.CSV, "cp1252", ";")
     found = movements("bank_de.csv")
     assert [(r.line, r.date.day, r.amount, r.vendor) for r in found.rows] == [
         (7, 3, Decimal("-1234.56"), "Müller & Söhne GmbH"),
@@ -104,7 +104,7 @@ def test_details_that_do_not_add_up_leave_their_entry_whole() -> None:
 
 def test_focus() -> None:
     reading = sample("focus_1_0.csv")
-    assert reading.format is Format.FOCUS
+    assert reading.format is FileFormat.FOCUS
     costs = reading.costs
     assert costs is not None
     assert (len(costs.rows), costs.faults) == (60, [])
@@ -120,7 +120,7 @@ def test_two_equal_coffees_are_two_and_stay_the_same_two() -> None:
     assert [row.external_id for row in identify(found, UUID(int=2))] != ids
 
 
-@pytest.mark.parametrize("format_", [Format.OFX, Format.CAMT053, Format.FOCUS])
-def test_a_file_of_another_format_than_was_said(format_: Format) -> None:
+@pytest.mark.parametrize("format_", [FileFormat.OFX, FileFormat.CAMT053, FileFormat.FOCUS])
+def test_a_file_of_another_format_than_was_said(format_: FileFormat) -> None:
     with pytest.raises(InvalidInput):
         read((SAMPLES / "card_us.csv").read_bytes(), format_, None, "EUR", preview=True)
