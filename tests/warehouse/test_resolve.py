@@ -211,6 +211,10 @@ LIMITS: dict[str, tuple[dict[str, Any], str, str]] = {
     "abyss": ({"filters": [nested(900)]}, "#/filters", "at most 6 deep"),
     "two places": ({"cursor": "x", "offset": 1}, "#/cursor", "not both"),
     "time zone": ({"time_zone": "../../etc/passwd"}, "#/time_zone", "Europe/Zurich"),
+    "time zone of Python": ({"time_zone": "right/Europe/Zurich"}, "#/time_zone", "Europe/Zurich"),
+    "time zone of the server": ({"time_zone": "localtime"}, "#/time_zone", "Europe/Zurich"),
+    "fields of no kind": ({"fields": [1] * 201}, "#/fields", "at most 200 fields"),
+    "dimensions of no kind": ({"dimensions": [1] * 11}, "#/dimensions", "at most 10"),
     "as of": ({"as_of": "yesterday"}, "#/as_of", "instant"),
 }
 
