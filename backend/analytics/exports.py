@@ -20,7 +20,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
 from backend.analytics import export_files
 from backend.analytics.models import Export, ExportStatus
-from backend.analytics.rights import require_saver, rights_of
+from backend.analytics.rights import own_things, require_saver, rights_of
 from backend.analytics.stored_specs import kept
 from backend.audit.record import record
 from backend.audit.states import state_of
@@ -93,7 +93,7 @@ async def request_export(
             spec=kept(wanted.spec),
             format=wanted.format,
             file_name=wanted.file_name,
-            rights=rights_of(scope),
+            rights=rights_of(scope) | await own_things(session, scope),
         )
         session.add(export)
         await session.flush()
