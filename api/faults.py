@@ -11,7 +11,7 @@ from typing import Any
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel
 
-from backend.errors import FieldError, did_you_mean
+from backend.errors import MAX_FAULTS, FieldError, did_you_mean
 
 # Pydantic writes the limits of a date that has a validator of its own as Python does.
 _PYTHON_ENUM = re.compile(r"<\w+\.\w+: ('[^']*')>")
@@ -28,8 +28,12 @@ _NO_JSON = "Must be a JSON object, sent with `Content-Type: application/json`."
 
 def faults_in(error: RequestValidationError, body: type[BaseModel] | None) -> list[FieldError]:
     """`body` is what the body should be."""
-    found = _first_causes([_in_the_body(e, error.body) for e in error.errors()])
-    return faults_of([_with_suggestion(e, body) for e in found])
+    every = error.errors()
+    found = _first_causes([_in_the_body(e, error.body) for e in every[:MAX_FAULTS]])
+    faults = faults_of([_with_suggestion(e, body) for e in found])
+    if len(every) > MAX_FAULTS:
+        faults.append(FieldError("#", f"There are {len(every) - MAX_FAULTS} more faults."))
+    return faults
 
 
 def _in_the_body(error: dict[str, Any], body: Any) -> dict[str, Any]:  # noqa: ANN401

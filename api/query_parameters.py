@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -15,7 +16,7 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import ConfigDict, Field, ValidationError, model_validator
 
 from api.schemas.analytics import FormatParameters, PageParameters, TagFilterParameters
-from backend.errors import FieldError, InvalidInput, OutlayError, did_you_mean
+from backend.errors import MAX_FAULTS, FieldError, InvalidInput, OutlayError, did_you_mean
 from backend.warehouse.common_filters import CommonFilters
 from backend.warehouse.spec import MAX_CONDITIONS, Operator, Order, QuerySpec
 from backend.warehouse.text_filters import OF_SEVERAL, TextFilter
@@ -53,12 +54,12 @@ class QueryParameters(FormatParameters, PageParameters, TagFilterParameters):
     @classmethod
     def _refuse_unknown(cls, given: dict[str, Any]) -> dict[str, Any]:
         """Here in place of the inherited one, which would refuse the conditions."""
-        faults = [
-            FieldError(_printable(name), _advice(name, list(cls.model_fields)))
-            for name in given
-            if name not in cls.model_fields and _condition(name) is None
-        ]
-        if faults:
+        unknown = [n for n in given if n not in cls.model_fields and _condition(n) is None]
+        if unknown:
+            faults = [
+                FieldError(_printable(name), _advice(name, list(cls.model_fields)))
+                for name in unknown[:MAX_FAULTS]
+            ]
             raise InvalidInput("There is no such parameter.", errors=faults)
         return given
 
@@ -106,12 +107,10 @@ def simple_query(request: Request, dataset: str) -> SimpleQuery:
 def _read(query_string: bytes, dataset: str) -> SimpleQuery:
     given = parse_qsl(query_string.decode("latin-1"), keep_blank_values=True)
     _refuse_repetition([name for name, _ in given])
-    values: dict[str, str | list[str]] = {}
+    several: dict[str, list[str]] = {}
     for name, value in given:
-        if _takes_several(name):
-            values[name] = [*values.get(name, []), value]
-        else:
-            values[name] = value
+        several.setdefault(name, []).append(value)
+    values = {name: all_ if _takes_several(name) else all_[0] for name, all_ in several.items()}
     try:
         parameters = QueryParameters.model_validate(values)
     except ValidationError as error:
@@ -144,12 +143,11 @@ def _refuse_repetition(names: Sequence[str]) -> None:
     """Of two values for one parameter, one would be ignored."""
     if len(names) == len(set(names)):
         return
-    repeated = {name for name in names if names.count(name) > 1 and not _takes_several(name)}
+    counts = Counter(names)
+    repeated = sorted(n for n, count in counts.items() if count > 1 and not _takes_several(n))
     if repeated:
-        raise InvalidInput(
-            "A parameter was given twice.",
-            errors=[FieldError(_printable(name), "Give it once.") for name in sorted(repeated)],
-        )
+        faults = [FieldError(_printable(name), "Give it once.") for name in repeated[:MAX_FAULTS]]
+        raise InvalidInput("A parameter was given twice.", errors=faults)
 
 
 @contextmanager

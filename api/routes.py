@@ -28,6 +28,7 @@ from api.problems import described_headers, problem_responses
 from api.schemas.common import Versioned
 from backend.db.outage import reachable_session
 from backend.errors import (
+    MAX_FAULTS,
     Conflict,
     FieldError,
     InvalidInput,
@@ -207,12 +208,12 @@ def _refuse_repeated(request: Request) -> None:
     counts = Counter(name for name, _ in request.query_params.multi_items())
     errors = [FieldError(name[:100], "Give it once.") for name, n in counts.items() if n > 1]
     if errors:
-        raise InvalidInput("A parameter is here more than once.", errors=errors)
+        raise InvalidInput("A parameter is here more than once.", errors=errors[:MAX_FAULTS])
 
 
 def _refuse_unknown(request: Request, known: set[str]) -> None:
     """A parameter that is not understood could have been meant as `dry_run`."""
-    unknown = sorted(request.query_params.keys() - known)
+    unknown = sorted(request.query_params.keys() - known)[:MAX_FAULTS]
     if unknown:
         raise InvalidInput(
             "There is no such parameter.",

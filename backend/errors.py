@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 
+MAX_FAULTS = 100  # that one answer lists: a request can hold more than anybody reads
+
 
 @dataclass(frozen=True, slots=True)
 class FieldError:

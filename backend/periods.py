@@ -10,11 +10,21 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from functools import cache
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 # What the books may hold: beyond lies only what was mistyped.
 FIRST_DATE, LAST_DATE = date(1900, 1, 1), date(2200, 1, 1)
 MAX_COUNT = 1_000  # of last_30_days and its kind
+
+# In every copy of the database, and no place on earth.
+_NO_PLACES = {"Factory", "localtime", "posixrules"}
+
+
+@cache
+def time_zones() -> frozenset[str]:
+    """Those of the IANA database by their own names, which DuckDB and PostgreSQL know as well."""
+    return frozenset(available_timezones() - _NO_PLACES)
 
 
 def today_in(time_zone: str, now: datetime | None = None) -> date:

@@ -173,6 +173,9 @@ class Settings(BaseSettings):
     exports_per_user: int = Field(
         3, gt=0, description="Exports that one person may have under way, then 429."
     )
+    export_bytes_per_user: int = Field(
+        8 * 2**30, gt=0, description="With so many bytes of exports kept, a person gets no more."
+    )
     export_concurrency: int = Field(
         2, gt=0, description="Exports that are written at once; others queue."
     )

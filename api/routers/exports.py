@@ -74,7 +74,7 @@ async def request_export(
         scope,
         state.launcher,
         exports.Wanted(spec, body.format, name),
-        most=state.settings.exports_per_user,
+        share=exports.Share(state.settings.exports_per_user, state.settings.export_bytes_per_user),
         now=now,
     )
     response.headers["Location"] = str(request.url_for("get_export", export_id=export.id).path)

@@ -10,7 +10,7 @@ from uuid import UUID
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from api.schemas.common import PlainDate
-from backend.errors import FieldError, InvalidInput, did_you_mean
+from backend.errors import MAX_FAULTS, FieldError, InvalidInput, did_you_mean
 from backend.warehouse.common_filters import CommonFilters
 from backend.warehouse.formats import Format
 from backend.warehouse.predicates import MAX_VALUES
@@ -38,7 +38,7 @@ class Parameters(BaseModel):
         if unknown:
             faults = [
                 FieldError(name[:100], did_you_mean(name, known) if known else "There are none.")
-                for name in unknown
+                for name in unknown[:MAX_FAULTS]
             ]
             raise InvalidInput("There is no such parameter.", errors=faults)
         return given

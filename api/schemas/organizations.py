@@ -1,10 +1,8 @@
 from __future__ import annotations
 
 from datetime import datetime
-from functools import cache
 from typing import Annotated
 from uuid import UUID
-from zoneinfo import available_timezones
 
 from pydantic import AfterValidator, Field
 from pydantic_core import PydanticCustomError
@@ -20,18 +18,11 @@ from api.schemas.common import (
     example,
 )
 from backend.identity.models import OrganizationKind
-
-# In every copy of the database, and no place on earth.
-_NO_PLACES = {"Factory", "localtime", "posixrules"}
-
-
-@cache
-def _zones() -> frozenset[str]:
-    return frozenset(available_timezones() - _NO_PLACES)
+from backend.periods import time_zones
 
 
 def _known_zone(value: str) -> str:
-    if value not in _zones():
+    if value not in time_zones():
         raise PydanticCustomError(
             "time_zone", "Not a time zone of the IANA database, such as Europe/Paris."
         )

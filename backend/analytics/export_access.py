@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from backend.analytics.export_files import file_of
 from backend.analytics.export_links import Link, sign, signing_key
 from backend.analytics.models import Export, ExportStatus
-from backend.analytics.rights import what_was_lost
+from backend.analytics.rights import what_was_given_away, what_was_lost
 from backend.db.outage import outages_explained, reachable_session
 from backend.errors import Forbidden, Gone, NotFound
 from backend.identity.models import ApiToken
@@ -34,6 +34,9 @@ async def scope_of_asker(engine: AsyncEngine, export: Export, now: datetime) -> 
     if export.api_token_id is not None and not await _is_good(engine, export, now):
         raise Forbidden("The API token that asked for it is not valid any more.")
     lost = what_was_lost(export.rights, scope)
+    if lost is None:
+        async with reachable_session(engine, export.organization_id) as session:
+            lost = await what_was_given_away(session, export.rights, scope)
     if lost is not None:
         raise Forbidden(lost)
     return scope

@@ -20,12 +20,14 @@ from backend.analytics.export_files import file_of, remove, written
 from backend.analytics.export_writing import Stopped, Writing, watched
 from backend.analytics.exports import ACTOR, finish
 from backend.analytics.models import Export, ExportStatus
+from backend.analytics.rights import own_things, rights_of
 from backend.analytics.stored_specs import compile_spec, problems_of, read_spec
 from backend.audit.record import record
 from backend.audit.states import state_of
 from backend.db.engine import create_engine, organization_session
 from backend.db.locking import locked
 from backend.errors import OutlayError, Unavailable
+from backend.scope import Scope
 from backend.settings import Settings
 from backend.warehouse.compiled import Paging
 from backend.warehouse.failures import explained
@@ -92,6 +94,7 @@ async def _run(
 
 async def _write(engine: AsyncEngine, settings: Settings, export: Export, clock: Clock) -> None:
     scope = await scope_of_asker(engine, export, clock())
+    await _note_rights(engine, export, scope)
     spec = read_spec(export.spec)
     opened = _open(settings, spec)
     try:
@@ -151,6 +154,16 @@ async def _take_up(
         export.run_id = run_id
         export.started_at = now
         return export
+
+
+async def _note_rights(engine: AsyncEngine, export: Export, scope: Scope) -> None:
+    """The file will hold what they may see by now: who loses that later gets no file either."""
+    async with organization_session(engine, export.organization_id) as session:
+        await session.execute(
+            update(Export)
+            .where(Export.organization_id == export.organization_id, Export.id == export.id)
+            .values(rights=rights_of(scope) | await own_things(session, scope))
+        )
 
 
 async def _report(

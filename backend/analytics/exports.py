@@ -20,7 +20,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
 from backend.analytics import export_files
 from backend.analytics.models import Export, ExportStatus
-from backend.analytics.rights import require_saver, rights_of
+from backend.analytics.rights import own_things, require_saver, rights_of
 from backend.analytics.stored_specs import kept
 from backend.audit.record import record
 from backend.audit.states import state_of
@@ -66,26 +66,29 @@ class KnownExport:
     note: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Share:
+    """What one person may have: exports `under_way` at once, and `kept_bytes` of files."""
+
+    under_way: int
+    kept_bytes: int
+
+
 async def request_export(
     engine: AsyncEngine,
     scope: Scope,
     launcher: Launcher,
     wanted: Wanted,
     *,
-    most: int,
+    share: Share,
     now: datetime,
 ) -> Export:
-    """Queue an export; at most `most` at once for a person."""
+    """Queue an export; TooManyRequests for who has had their `share`."""
     require_saver(scope)
-    await _settle_own(engine, scope, launcher, most, now)
+    await _settle_own(engine, scope, launcher, share.under_way, now)
     async with reachable_session(engine, scope.organization_id) as session:
         await _hold_turn(session, scope)
-        if await _count_under_way(session, scope) >= most:
-            raise TooManyRequests(
-                f"You have {most} exports under way, as many as one may have at once. Wait for "
-                "one of them, or cancel one with DELETE /api/analytics/exports/{id}.",
-                retry_after_seconds=_RETRY_AFTER_SECONDS,
-            )
+        await _refuse_more_than(share, session, scope, now)
         export = Export(
             organization_id=scope.organization_id,
             requested_by=scope.user_id,
@@ -93,7 +96,7 @@ async def request_export(
             spec=kept(wanted.spec),
             format=wanted.format,
             file_name=wanted.file_name,
-            rights=rights_of(scope),
+            rights=rights_of(scope) | await own_things(session, scope),
         )
         session.add(export)
         await session.flush()
@@ -244,9 +247,27 @@ async def _hold_turn(session: AsyncSession, scope: Scope) -> None:
     await session.execute(select(func.pg_advisory_xact_lock(name)))
 
 
-async def _count_under_way(session: AsyncSession, scope: Scope) -> int:
-    statement = select(func.count()).where(_own(scope), _has_status(UNDER_WAY))
-    return (await session.execute(statement)).scalar_one()
+async def _refuse_more_than(
+    share: Share, session: AsyncSession, scope: Scope, now: datetime
+) -> None:
+    is_kept = _has_status({ExportStatus.SUCCEEDED}) & (Export.expires_at > now)
+    statement = select(
+        func.count().filter(_has_status(UNDER_WAY)),
+        func.coalesce(func.sum(Export.bytes).filter(is_kept), 0),
+    ).where(_own(scope))
+    under_way, kept_bytes = (await session.execute(statement)).one()
+    if under_way >= share.under_way:
+        raise TooManyRequests(
+            f"You have {share.under_way} exports under way, as many as one may have at once. Wait "
+            "for one of them, or cancel one with DELETE /api/analytics/exports/{id}.",
+            retry_after_seconds=_RETRY_AFTER_SECONDS,
+        )
+    if kept_bytes >= share.kept_bytes:
+        raise TooManyRequests(
+            f"Your exports take {kept_bytes:,} bytes, and one may keep {share.kept_bytes:,}. "
+            "Remove one with DELETE /api/analytics/exports/{id}, or wait until one expires.",
+            retry_after_seconds=_RETRY_AFTER_SECONDS,
+        )
 
 
 def _own(scope: Scope) -> ColumnElement[bool]:

@@ -25,6 +25,7 @@ def new_spill_folder(settings: Settings) -> Path:
     """A name that is taken by nobody; DuckDB makes the folder when it first needs it."""
     parent = _parent(settings)
     parent.mkdir(parents=True, exist_ok=True)
+    parent.chmod(0o700)  # DuckDB makes what is in it readable by everybody
     return parent / f"{socket.gethostname()}.{os.getpid()}.{secrets.token_hex(4)}"
 
 

@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, date, datetime
-from decimal import Decimal, InvalidOperation
+from decimal import Context, Decimal, InvalidOperation
 from uuid import UUID
 
 from backend.errors import FieldError, InvalidInput
@@ -18,6 +18,8 @@ _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII | re.I
 _MAX_INTEGER = 2**63 - 1
 _MAX_DECIMALS = 12
 _MAX_WHOLE_DIGITS = 26  # together the 38 digits of a DuckDB decimal
+_SMALLEST = Decimal(1).scaleb(-_MAX_DECIMALS)
+_EXACT = Context(prec=_MAX_WHOLE_DIGITS + _MAX_DECIMALS)  # Python's own has fewer digits
 _MAX_TEXT = 1_000
 
 
@@ -91,7 +93,7 @@ def _read_decimal(value: object) -> Decimal:
         raise ValueError('must be a decimal in a string, such as "12.50"') from None
     if not number.is_finite():
         raise ValueError("must be a finite number")
-    if number.adjusted() >= _MAX_WHOLE_DIGITS or number != round(number, _MAX_DECIMALS):
+    if number.adjusted() >= _MAX_WHOLE_DIGITS or number != _EXACT.quantize(number, _SMALLEST):
         raise ValueError(
             f"must have at most {_MAX_WHOLE_DIGITS} digits before the point "
             f"and {_MAX_DECIMALS} after it"

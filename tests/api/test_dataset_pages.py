@@ -172,7 +172,7 @@ async def test_a_cursor_is_for_one_query_of_one_caller(
     good = (await get(people.bob, QUERY, limit=3, sort="amount"))["next_cursor"]
     assert (await get(people.bob, QUERY, sort="amount", cursor=good))["rows"]
     colleague = act_as(await make_member(engine, bob.organization_id, Role.OWNER))
-    foreign = encode(Warehouse(settings).read_cursor(good), b"another instance")
+    foreign = encode(Warehouse(settings).read_cursor(good), b"another instance".ljust(32))
     refused = [
         await refusal(client, path, **parameters)
         for client, path, parameters in (

@@ -321,6 +321,24 @@ async def test_one_person_has_so_many_under_way_and_dead_workers_do_not_count(
     await ask(client)
 
 
+async def test_one_person_keeps_so_many_bytes(
+    act_as: ActAs, house: Household, runs: Runs, clock: Clock
+) -> None:
+    settings = runs.settings.model_copy(update={"export_bytes_per_user": 1})
+    runs.state = replace(runs.state, settings=settings)
+    client = act_as(house.ann)
+    first = await ask(client)
+    await runs.work()
+    answer = await client.post(PATH, json={"spec": TOTAL, "format": "csv"})
+    assert "Remove one" in assert_problem(answer, 429, "too-many-requests")
+    await ask(act_as(house.bob))  # others have their own
+    clock.now += timedelta(days=1)
+    await ask(client)  # the file is gone by then
+    clock.now -= timedelta(days=1)
+    await client.delete(f"{PATH}/{first['id']}")
+    await ask(client)
+
+
 async def test_asking_at_once_does_not_get_around_the_limit(
     act_as: ActAs, house: Household, runs: Runs
 ) -> None:

@@ -21,13 +21,15 @@ from sqlalchemy import delete, select, text, update
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from backend.analytics import export_writing
+from backend.analytics.export_access import scope_of_asker
 from backend.analytics.export_files import file_of
 from backend.analytics.export_run import run_export
 from backend.analytics.exports import end_export
 from backend.analytics.models import Export, ExportStatus
-from backend.analytics.rights import rights_of
+from backend.analytics.rights import own_things, rights_of
 from backend.audit.models import AuditEntry
 from backend.db.engine import organization_session
+from backend.errors import Forbidden
 from backend.identity.models import ApiToken, Member
 from backend.identity.service import add_api_token
 from backend.jobs.launcher import EXPORT_JOB, EXPORT_OP
@@ -38,7 +40,7 @@ from backend.warehouse.spec import QuerySpec
 from backend.warehouse.store import Warehouse
 from orchestration.exports import export_job, tidy_exports
 from tests.api.household import ROWS, Household, open_household
-from tests.factories import share_account
+from tests.factories import add_account, share_account
 from tests.warehouse.files import FILES, as_json, as_text, read
 
 GROUPED: dict[str, Any] = {
@@ -70,8 +72,7 @@ async def queue(
             spec=spec,
             format=format_,
             file_name="x",
-            rights=rights_of(scope),
-            **values,
+            **{"rights": rights_of(scope), **values},
         )
         session.add(export)
         await session.flush()
@@ -234,6 +235,57 @@ async def test_who_may_see_more_by_now_gets_what_they_may_see(
     await _in_organization(engine, house.alice, _with_role(Role.ANALYST)(house.alice))
     assert (await run(settings, export)).success
     assert (await now_of(engine, export)).rows_written == 10
+
+
+async def test_who_loses_what_came_to_them_before_it_was_written_gets_no_file(
+    settings: Settings, engine: AsyncEngine, house: Household
+) -> None:
+    export = await queue(engine, house.alice)
+    async with organization_session(engine, house.bob.organization_id) as session:
+        await share_account(session, house.bobs_account, house.alice.user_id)
+    assert (await run(settings, export)).success
+    written = await now_of(engine, export)
+    assert written.rows_written == 10  # Bob's too
+    assert await scope_of_asker(engine, written, datetime.now(UTC))
+    await _in_organization(engine, house.alice, text("DELETE FROM account_shares"))
+    with pytest.raises(Forbidden, match="not shared with you any more"):
+        await scope_of_asker(engine, written, datetime.now(UTC))
+
+
+async def test_who_was_promoted_while_it_was_written_and_is_no_more_gets_no_file(
+    settings: Settings, engine: AsyncEngine, house: Household
+) -> None:
+    export = await queue(engine, house.alice)
+    await _in_organization(engine, house.alice, _with_role(Role.ANALYST)(house.alice))
+    assert (await run(settings, export)).success
+    await _in_organization(engine, house.alice, _with_role(Role.MEMBER)(house.alice))
+    with pytest.raises(Forbidden, match="was analyst and is member now"):
+        await scope_of_asker(engine, await now_of(engine, export), datetime.now(UTC))
+
+
+@pytest.mark.parametrize("when", ["before it is written", "afterwards"])
+async def test_what_an_asker_has_given_away_is_not_handed_to_them(
+    settings: Settings, engine: AsyncEngine, house: Household, when: str
+) -> None:
+    async with organization_session(engine, house.bob.organization_id) as session:
+        account = await add_account(session, house.alice.user_id)
+        owned = await own_things(session, house.alice)
+    assert owned["own_accounts"] == [str(account.id)]
+    export = await queue(engine, house.alice, rights=rights_of(house.alice) | owned)
+    give_away = text("UPDATE accounts SET owner_id = :bob WHERE owner_id = :alice").bindparams(
+        bob=house.bob.user_id, alice=house.alice.user_id
+    )
+    if when == "afterwards":
+        assert (await run(settings, export)).success
+    await _in_organization(engine, house.alice, give_away)
+    if when != "afterwards":
+        assert not (await run(settings, export)).success
+        assert left_behind(settings) == []
+    with pytest.raises(Forbidden, match="another member's now"):
+        await scope_of_asker(engine, await now_of(engine, export), datetime.now(UTC))
+    async with organization_session(engine, house.bob.organization_id) as session:
+        await share_account(session, account.id, house.alice.user_id)
+    assert await scope_of_asker(engine, await now_of(engine, export), datetime.now(UTC))
 
 
 async def test_who_was_disabled_gets_no_file(

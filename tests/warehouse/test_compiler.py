@@ -345,6 +345,7 @@ REFUSED: dict[str, tuple[dict[str, Any], str, str]] = {
     ),
     "inexact money": ({"filters": [where("amount", "eq", 0.1)]}, "#/filters/0/value", "decimal"),
     "huge money": ({"filters": [where("amount", "gt", "1e40")]}, "#/filters/0/value", "digits"),
+    "long money": ({"filters": [where("amount", "gt", "9" * 27)]}, "#/filters/0/value", "digits"),
     "tiny money": ({"filters": [where("amount", "gt", "1e-40")]}, "#/filters/0/value", "digits"),
     "money that is none": (
         {"filters": [where("amount", "gt", "NaN")]},

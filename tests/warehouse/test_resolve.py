@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime
+from decimal import Decimal
 from typing import Any
 
 import pytest
 
 from backend.errors import InvalidInput
 from backend.periods import Calendar, Period
+from backend.warehouse.column_types import ColumnType, Kind
 from backend.warehouse.resolve import ResolvedSpec, resolve
 from backend.warehouse.spec import And, Filter, QuerySpec
+from backend.warehouse.values import read_value
 from tests.warehouse.compiled_cases import DATASETS, where
 from tests.warehouse.hand_made import NOON
 
@@ -211,6 +214,10 @@ LIMITS: dict[str, tuple[dict[str, Any], str, str]] = {
     "abyss": ({"filters": [nested(900)]}, "#/filters", "at most 6 deep"),
     "two places": ({"cursor": "x", "offset": 1}, "#/cursor", "not both"),
     "time zone": ({"time_zone": "../../etc/passwd"}, "#/time_zone", "Europe/Zurich"),
+    "time zone of Python": ({"time_zone": "right/Europe/Zurich"}, "#/time_zone", "Europe/Zurich"),
+    "time zone of the server": ({"time_zone": "localtime"}, "#/time_zone", "Europe/Zurich"),
+    "fields of no kind": ({"fields": [1] * 201}, "#/fields", "at most 200 fields"),
+    "dimensions of no kind": ({"dimensions": [1] * 11}, "#/dimensions", "at most 10"),
     "as of": ({"as_of": "yesterday"}, "#/as_of", "instant"),
 }
 
@@ -223,6 +230,11 @@ def test_limits_are_named(case: str) -> None:
     [fault] = refusal.value.errors
     assert fault.pointer == pointer
     assert reason in fault.detail
+
+
+@pytest.mark.parametrize("text", ["9" * 26, f"-{'9' * 26}.{'9' * 12}", "0.000000000001"])
+def test_money_may_have_as_many_digits_as_a_refusal_says(text: str) -> None:
+    assert read_value(text, ColumnType("DECIMAL(38,12)", Kind.DECIMAL, 12), "#") == Decimal(text)
 
 
 @pytest.mark.parametrize("as_of", ["20250310T120000Z-0f3a9c1e", "2025-03-10T12:00:00+01:00"])

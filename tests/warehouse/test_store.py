@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import shutil
+import stat
 import threading
 from collections.abc import AsyncIterator, Iterator, Mapping
 from datetime import timedelta
@@ -310,6 +311,7 @@ async def test_what_killed_readers_spilled_is_deleted(home: Path) -> None:
     settings = Settings(home=home)
     ours, theirs = new_spill_folder(settings), new_spill_folder(settings)
     theirs = theirs.with_name(theirs.name.replace(f".{os.getpid()}.", f".{os.getppid()}."))
+    assert stat.S_IMODE(ours.parent.stat().st_mode) == 0o700  # it holds rows
     for left in (ours, theirs):
         left.mkdir()
         (left / "duckdb_temp_block").write_bytes(b"spilled")
