@@ -83,7 +83,10 @@ class Execution:
             if reader is None:
                 reader = open_reader(statement.cursor, sql, parameters)
                 statement.resources.callback(reader.close)
-            return next_batch(reader)
+                statement.has_rows_left = True
+            batch = next_batch(reader)
+            statement.has_rows_left = batch is not None
+            return batch
 
         async def batches(batch: pa.RecordBatch | None) -> Batches:
             while batch is not None:

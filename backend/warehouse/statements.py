@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import Executor, Future
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from typing import Final, TypeVar
+
+import duckdb
 
 from backend.warehouse.open_generation import OpenGeneration
 
@@ -29,6 +31,7 @@ class Statement:
         self._threads = threads
         self._ended = ended
         self._running: Future[object] | None = None
+        self.has_rows_left = False  # of a stream
         self._loop = asyncio.get_running_loop()
         generation.hold()
 
@@ -38,11 +41,23 @@ class Statement:
         return running
 
     def close(self) -> None:
-        """Interrupt what runs, again and again: an interrupt that comes too early is forgotten."""
+        """Interrupt what runs, again and again: an interrupt that comes too early is forgotten.
+
+        A stream that has not come to its end is closed in its thread: DuckDB waits there for its
+        own threads, which may be far from the next row, and the loop would wait with it.
+        """
         if self._running is not None and not self._running.done():
+            self._interrupt_until_done(self.close)
+        elif self.has_rows_left:
+            self.has_rows_left = False
+            self._running = self._threads.submit(self.resources.close)
+            self._interrupt_until_done(self.close)
+        else:
+            self.resources.close()
+            self._generation.release()
+            self._ended()
+
+    def _interrupt_until_done(self, then: Callable[[], None]) -> None:
+        with suppress(duckdb.ConnectionException):  # closed in this very moment
             self.cursor.interrupt()
-            self._loop.call_later(_INTERRUPT_EVERY_SECONDS, self.close)
-            return
-        self.resources.close()
-        self._generation.release()
-        self._ended()
+        self._loop.call_later(_INTERRUPT_EVERY_SECONDS, then)

@@ -136,6 +136,17 @@ async def test_a_cancelled_reader_stops_the_query(sql: str, warehouse: Open, hom
     assert not open_files(folder(home) / old)
 
 
+async def test_a_stream_that_is_left_while_it_searches_holds_nobody_up(warehouse: Open) -> None:
+    """DuckDB's own threads look for the next row when nobody waits for it, and must be stopped."""
+    streams = warehouse(stream_concurrency=1)
+    async with streams.snapshot() as snapshot:
+        for _ in range(20):
+            async with asyncio.timeout(60), stream(snapshot, STUCK) as batches:
+                await anext(batches)
+        async with asyncio.timeout(60), stream(snapshot, NUMBERS, {"rows": 3}) as batches:
+            assert await count(batches) == 3
+
+
 async def test_the_first_batch_has_the_time_of_a_query(warehouse: Open) -> None:
     streams = warehouse(stream_concurrency=1, query_timeout_seconds=0.3)
     async with streams.snapshot() as snapshot:
