@@ -115,7 +115,7 @@ async def test_what_is_wrong_with_a_query_is_a_problem_in_any_format(
         answer = await people.bob.get(QUERY, params={"format": str(format_), name: value})
         assert_problem(answer, 422, "invalid-input", name)
     answer = await people.bob.get(QUERY, params={"format": str(format_), "account_ids": str(EVES)})
-    assert_problem(answer, 404, "not-found")
+    assert_problem(answer, 404, "not-found", "account_ids")
 
 
 @pytest.mark.parametrize("format_", Format)
