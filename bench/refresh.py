@@ -31,9 +31,10 @@ from backend.warehouse.build import BUILD_DIR_VARIABLE
 from backend.warehouse.contents import Generation
 from backend.warehouse.generation import read, resolve
 from backend.warehouse.source_queries import TABLES
+from backend.warehouse.source_reader import take_snapshot
 from bench.common import instance, machine, report, size, skipped, timed
 from bench.large_ledger import change_some, load
-from orchestration.dbt import PROJECT
+from orchestration.dbt_project import PROJECT
 from orchestration.graph import build_definitions
 
 NAME = "refresh"
@@ -139,6 +140,7 @@ def bare_extraction(settings: Settings, folder: Path) -> None:
         source.cursor() as cursor,
         duckdb.connect(folder / "source.duckdb") as target,
     ):
+        take_snapshot(cursor)
         target.execute("CREATE SCHEMA raw")
         for table in TABLES:
             columns = ", ".join(f"{name} {kind}" for name, kind in table.columns.items())
